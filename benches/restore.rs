@@ -1,0 +1,288 @@
+//! Restore: a base of the archive into a store, beside a floor in the same run: the same files read and
+//! decompressed, and nothing else.
+//!
+//! One partition on one thread, so that figures are per core; partitions are independent of each other.
+//! 200,000 SKUs by default, `INVENTORY_STORE_BENCH_FULL=1` for a million; each with an allocation and a location
+//! beside its own row. `INVENTORY_STORE_BENCH_DIR` = where to keep the files instead of the system's temporary
+//! directory.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use inventory_store::codec::rows::meta::{Identity, Meta, Versions};
+use inventory_store::codec::rows::{encode_entry, encode_stock, entry_key};
+use inventory_store::config::ArchiveConfig;
+use inventory_store::config::store::{MemoryConfig, MemoryPlan, StoreConfig};
+use inventory_store::domain::rows::{AllocationRow, Entry, Facet, LastEvent, LocationRow, StockRow};
+use inventory_store::log::Bounds;
+use inventory_store::snapshots::archive::{Archive, Base, Origin};
+use inventory_store::snapshots::restore::from_archive;
+use inventory_store::snapshots::{Wanted, Work};
+use inventory_store::store::{Filling, PartitionStores, StoreError};
+use inventory_store::types::{NextOffset, Offset, Partition, Quantity, UtcTime, Version};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const P: Partition = Partition(0);
+
+fn main() {
+    let full = std::env::var("INVENTORY_STORE_BENCH_FULL").is_ok_and(|v| v == "1");
+    let skus: u64 = if full { 1_000_000 } else { 200_000 };
+    let parent = std::env::var_os("INVENTORY_STORE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    let directory = tempfile::tempdir_in(parent).expect("a directory");
+
+    let source = stores(&directory.path().join("source"));
+    let begun = Instant::now();
+    let store = source.build::<StoreError>(P, |filling| {
+        fill(skus, filling)?;
+        let mut meta = Meta::new(identity());
+        meta.progress.next = NextOffset(skus * 10);
+        meta.progress.counters.skus = skus;
+        Ok(meta)
+    });
+    let store = store.expect("a store");
+    println!("{skus} SKUs, {} rows, made in {:.1} s\n", store.meta().rows, begun.elapsed().as_secs_f64());
+
+    let root = directory.path().join("archive");
+    let url = root.to_str().expect("UTF-8").to_owned();
+    let archive = Archive::open(&ArchiveConfig { url, ..ArchiveConfig::default() }).expect("opens");
+    let begun = Cpu::now();
+    let created_at: UtcTime = "2026-11-24T10:00:00Z".parse().expect("a time");
+    let origin = Origin { created_at, created_from: "a benchmark".into() };
+    let published = archive.create(&store.reader(), origin, &Work::default()).expect("a base");
+    let created = begun.spent();
+    let base = published.base();
+
+    // Once to have the files in the page cache: what is measured is ours, not the disk's.
+    let floor = |_: ()| floor(&root);
+    floor(());
+    head();
+    row("floor: read files and decompress", base, timed(|| floor(())));
+    row("read: rows, order, checksums, digest", base, timed(|| read(&archive, base)));
+    row(
+        "verify: that, and sha256",
+        base,
+        timed(|| {
+            archive.verify(base.id, &Work::default()).expect("sound");
+        }),
+    );
+    let into = stores(&directory.path().join("into"));
+    let restored = timed(|| {
+        let restored = from_archive(&archive, base, &into, &wanted(), &Work::default()).expect("restored");
+        assert_eq!(restored.rows, base.manifest.rows);
+    });
+    row("restore: into a store", base, restored);
+    row("create: from a store", base, created);
+
+    let bytes = base.manifest.bytes();
+    println!(
+        "\n{} files, {bytes} bytes, of {} before compression ({:.2}:1), {:.1} bytes per SKU",
+        base.manifest.files.len(),
+        base.manifest.raw_bytes,
+        base.manifest.raw_bytes as f64 / bytes as f64,
+        bytes as f64 / skus as f64
+    );
+    levels(&archive, base);
+}
+
+/// The rows of many SKUs, in order: each its own row as an event leaves it, an allocation, a location.
+fn fill(skus: u64, filling: &mut Filling<'_>) -> Result<(), StoreError> {
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut units = |below: u64| Quantity::new(random.u64(0..below)).expect("units");
+    let mut random = fastrand::Rng::with_seed(6);
+    let (mut key, mut value) = (Vec::new(), Vec::new());
+    for n in 0..skus {
+        let sku = format!("SKU-{n:08}");
+        let allocated = units(50);
+        let stock = StockRow {
+            on_hand: units(2000),
+            allocated,
+            named_allocations: allocated,
+            in_locations: units(50),
+            version: Version(random.u64(5..40)),
+            last: Some(LastEvent {
+                offset: Offset(random.u64(0..skus * 10)),
+                time: UtcTime::new(1_790_000_000 + random.i64(0..86_400), 0).expect("a time"),
+            }),
+            identities: (0..random.usize(4..=16)).map(|_| random.u64(..)).collect(),
+            ..StockRow::default()
+        };
+        value.clear();
+        encode_stock(&stock, &mut value);
+        filling.put(sku.as_bytes(), &value)?;
+        let allocation = Entry::Allocation(AllocationRow { quantity: allocated, expires_at: None });
+        let location = Entry::Location(LocationRow { quantity: stock.in_locations });
+        for (facet, id, entry) in [
+            (Facet::Allocation, format!("ORD-{:08}", random.u32(0..100_000_000)), allocation),
+            (Facet::Location, format!("A-{:02}-{:02}", random.u8(0..60), random.u8(0..60)), location),
+        ] {
+            key.clear();
+            value.clear();
+            entry_key(&sku, facet, &id, &mut key);
+            encode_entry(&entry, &mut value);
+            filling.put(&key, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads each file of rows whole and decompresses its blocks: their places are all it knows of the format.
+fn floor(root: &Path) {
+    let mut into = Vec::new();
+    let mut decompressor = zstd::bulk::Decompressor::new().expect("zstd");
+    for file in files(root) {
+        let bytes = std::fs::read(&file).expect("reads");
+        let mut rest = &bytes[36..];
+        loop {
+            let number =
+                |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().expect("4 bytes")) as usize;
+            let (stored, raw) = (number(0), number(4));
+            if stored == 0 {
+                break;
+            }
+            into.clear();
+            into.reserve(raw);
+            decompressor.decompress_to_buffer(&rest[24..24 + stored], &mut into).expect("decompresses");
+            std::hint::black_box(&into);
+            rest = &rest[24 + stored..];
+        }
+    }
+}
+
+fn read(archive: &Archive, base: &Base) {
+    let mut reader = archive.read(base).expect("opens");
+    while let Some(row) = reader.next().expect("reads") {
+        std::hint::black_box(row);
+    }
+}
+
+/// What other levels would give, over the first files' blocks: why blocks are packed with level 1.
+fn levels(archive: &Archive, base: &Base) {
+    const BLOCK: usize = 256 << 10;
+    let mut blocks: Vec<Vec<u8>> = vec![Vec::with_capacity(BLOCK)];
+    let mut reader = archive.read(base).expect("opens");
+    while let Some((key, value)) = reader.next().expect("reads") {
+        let block = blocks.last_mut().expect("one");
+        block.extend_from_slice(&(value.len() as u32).to_le_bytes());
+        block.extend_from_slice(&(key.len() as u32).to_le_bytes());
+        block.extend_from_slice(key);
+        block.extend_from_slice(value);
+        if block.len() >= BLOCK {
+            if blocks.len() == 256 {
+                break;
+            }
+            blocks.push(Vec::with_capacity(BLOCK));
+        }
+    }
+    let raw: usize = blocks.iter().map(Vec::len).sum();
+    let rate = |spent: Cpu| raw as f64 / spent.cpu.as_secs_f64() / 1e6;
+    println!("\n{:<10} {:>8} {:>14} {:>14}", "zstd level", "ratio", "pack MB/s", "unpack MB/s");
+    for level in [-5, -1, 1, 3, 6] {
+        let begun = Cpu::now();
+        let packed: Vec<Vec<u8>> =
+            blocks.iter().map(|block| zstd::bulk::compress(block, level).expect("packs")).collect();
+        let packing = begun.spent();
+        let begun = Cpu::now();
+        for block in &packed {
+            std::hint::black_box(zstd::bulk::decompress(block, 2 * BLOCK).expect("unpacks"));
+        }
+        let unpacking = begun.spent();
+        let stored: usize = packed.iter().map(Vec::len).sum();
+        let ratio = raw as f64 / stored as f64;
+        println!("{level:<10} {ratio:>8.2} {:>14.0} {:>14.0}", rate(packing), rate(unpacking));
+    }
+}
+
+/// Time on the wall and on the processor, of all threads.
+#[derive(Clone, Copy)]
+struct Cpu {
+    wall: Duration,
+    cpu: Duration,
+}
+
+struct Begun(Instant, Duration);
+
+impl Cpu {
+    fn now() -> Begun {
+        Begun(Instant::now(), cpu())
+    }
+}
+
+impl Begun {
+    fn spent(self) -> Cpu {
+        Cpu { wall: self.0.elapsed(), cpu: cpu().saturating_sub(self.1) }
+    }
+}
+
+/// CPU time of this process, from the operating system's account of it.
+fn cpu() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
+    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    let ticks: u64 = fields[11].parse::<u64>().expect("user") + fields[12].parse::<u64>().expect("system");
+    // USER_HZ is 100 on every Linux.
+    Duration::from_millis(ticks * 10)
+}
+
+/// What one run of `work` takes.
+fn timed(mut work: impl FnMut()) -> Cpu {
+    let begun = Cpu::now();
+    work();
+    begun.spent()
+}
+
+fn head() {
+    println!(
+        "{:<38} {:>9} {:>9} {:>12} {:>12} {:>14} {:>14}",
+        "", "wall s", "CPU s", "rows/s", "MB/s", "rows/CPU s", "MB/CPU s"
+    );
+}
+
+fn row(name: &str, base: &Base, spent: Cpu) {
+    let (rows, bytes) = (base.manifest.rows as f64, base.manifest.raw_bytes as f64 / 1e6);
+    let (wall, cpu) = (spent.wall.as_secs_f64(), spent.cpu.as_secs_f64().max(0.01));
+    println!(
+        "{name:<38} {wall:>9.2} {cpu:>9.2} {:>12.0} {:>12.0} {:>14.0} {:>14.0}",
+        rows / wall,
+        bytes / wall,
+        rows / cpu,
+        bytes / cpu
+    );
+}
+
+fn stores(directory: &Path) -> PartitionStores {
+    let memory = MemoryPlan::divide(&MemoryConfig::default(), 12).expect("a plan").store;
+    PartitionStores::open(directory, &StoreConfig::default(), &memory).expect("opens")
+}
+
+fn identity() -> Identity {
+    Identity {
+        partition: P,
+        partition_count: 1,
+        cluster_id: "a-cluster".into(),
+        versions: Versions::CURRENT,
+        begins: NextOffset::ZERO,
+    }
+}
+
+fn wanted() -> Wanted {
+    let end = NextOffset(u64::MAX);
+    let bounds = Bounds { start: NextOffset::ZERO, last_stable: end, high_watermark: end };
+    Wanted { partition: P, partition_count: 1, cluster_id: "a-cluster".into(), bounds, at_most: None }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("a directory").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rows") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}

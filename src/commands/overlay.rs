@@ -1,0 +1,209 @@
+//! What a lane has committed and its reader has not delivered yet.
+//!
+//! For each SKU with such events: the events, and the rows with them applied. The rows hold as long as the
+//! store, at the reader's position, is what the first of these events was made on; a foreign event in between
+//! moves the store's version, and the rows are made anew from the store and the events. Trimmed as the store
+//! goes on, so its size is what lies between a commit and its delivery.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+
+use super::{NOT_WRITTEN, Name, Rows};
+use crate::codec::result::Outcome;
+use crate::domain::event::Event;
+use crate::domain::rows::{Facet, StockRow};
+use crate::domain::{Aggregate, Rules, evolve, touched};
+use crate::types::{NextOffset, Offset, Version};
+
+/// Committed and not yet delivered, of one partition.
+#[derive(Default)]
+pub struct Overlay {
+    pub(super) skus: FxHashMap<Box<str>, OverlaySku>,
+    /// The SKUs of undelivered events, by their offset.
+    events: VecDeque<(Offset, Box<str>)>,
+    pub(super) outcomes: FxHashMap<Name, Outcome>,
+    /// The names of undelivered outcomes, by their results' offset.
+    results: VecDeque<(Offset, Name)>,
+    bytes: usize,
+    /// Numbers the batches, so that a SKU is held against the store once in each.
+    batch: u64,
+}
+
+#[derive(Default)]
+pub(super) struct OverlaySku {
+    /// The rows with everything below applied, the batch under way included; nothing = to be made anew.
+    aggregate: Option<Aggregate>,
+    pending: VecDeque<Pending>,
+    /// The last batch in which the rows were held against the store.
+    checked: u64,
+}
+
+struct Pending {
+    event: Event<'static>,
+    /// What the SKU's row was when the event was made.
+    before: Mark,
+}
+
+/// Tells whether a SKU's row has moved: its version, and our own sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark(Version, u64);
+
+impl Mark {
+    pub(super) fn of(stock: &StockRow) -> Self {
+        Self(stock.version, stock.own_sequence)
+    }
+}
+
+/// Estimates, generous, of what is held beside texts.
+const EVENT_BYTES: usize = 1024;
+const OUTCOME_BYTES: usize = 512;
+
+impl Overlay {
+    /// What it holds, in bytes of memory, estimated.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether everything committed was delivered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.results.is_empty()
+    }
+
+    /// Lets go of what the store has folded: events and results below these positions.
+    pub fn trim(&mut self, events: NextOffset, results: NextOffset) {
+        while let Some((_, sku)) = self.events.pop_front_if(|(offset, _)| events.is_past(*offset)) {
+            self.bytes = self.bytes.saturating_sub(event_bytes(&sku));
+            if let Some(state) = self.skus.get_mut(&sku) {
+                state.pending.pop_front();
+                if state.pending.is_empty() {
+                    self.skus.remove(&sku);
+                }
+            }
+        }
+        while let Some((_, name)) = self.results.pop_front_if(|(offset, _)| results.is_past(*offset)) {
+            self.bytes = self.bytes.saturating_sub(outcome_bytes(&name));
+            self.outcomes.remove(&name);
+        }
+    }
+
+    pub(super) fn begin_batch(&mut self) {
+        self.batch += 1;
+    }
+
+    /// The rows of a SKU with every event of ours applied, those of the batch under way included.
+    pub(super) fn rows<'o, R: Rows>(
+        &'o mut self,
+        sku: &str,
+        store: &R,
+        rules: &Rules,
+        under_way: impl Iterator<Item = &'o Event<'static>>,
+    ) -> Result<&'o mut Aggregate, R::Error> {
+        if !self.skus.contains_key(sku) {
+            self.skus.insert(sku.into(), OverlaySku::default());
+        }
+        let batch = self.batch;
+        // It was just put there where it was not.
+        let state = self.skus.entry(sku.into()).or_default();
+        let mut stored = None;
+        if state.checked != batch {
+            let row = store.stock(sku)?.unwrap_or_default();
+            // Without pending events the store itself is newest, whatever was remembered.
+            if state.pending.front().is_none_or(|first| first.before != Mark::of(&row)) {
+                state.aggregate = None;
+            }
+            stored = Some(row);
+            state.checked = batch;
+        }
+        if state.aggregate.is_none() {
+            let row = match stored {
+                Some(row) => row,
+                None => store.stock(sku)?.unwrap_or_default(),
+            };
+            let mut aggregate = Aggregate::new(row);
+            for event in state.pending.iter().map(|pending| &pending.event).chain(under_way) {
+                apply(&mut aggregate, sku, event, store, rules)?;
+            }
+            state.aggregate = Some(aggregate);
+        }
+        Ok(state.aggregate.get_or_insert_default())
+    }
+
+    /// Drops the rows of a SKU; they are made anew when they are asked for. What has nothing committed either
+    /// goes altogether.
+    pub(super) fn forget(&mut self, sku: &str) {
+        if let Some(state) = self.skus.get_mut(sku) {
+            state.aggregate = None;
+            if state.pending.is_empty() {
+                self.skus.remove(sku);
+            }
+        }
+    }
+
+    /// Lets go of the rows of a SKU that has nothing on its way.
+    pub(super) fn drop_idle(&mut self, sku: &str) {
+        if self.skus.get(sku).is_some_and(|state| state.pending.is_empty()) {
+            self.skus.remove(sku);
+        }
+    }
+
+    /// An event of ours is committed at `offset`.
+    pub(super) fn add_event(&mut self, event: Event<'static>, before: Mark, offset: Offset) {
+        let sku: Box<str> = event.envelope.sku.as_ref().into();
+        self.bytes += event_bytes(&sku);
+        self.skus.entry(sku.clone()).or_default().pending.push_back(Pending { event, before });
+        self.events.push_back((offset, sku));
+    }
+
+    /// A first outcome is committed with its result at `offset`.
+    pub(super) fn add_outcome(&mut self, outcome: Outcome, offset: Offset) {
+        let name = Name::of(&outcome);
+        self.bytes += outcome_bytes(&name);
+        self.outcomes.insert(name.clone(), outcome);
+        self.results.push_back((offset, name));
+    }
+}
+
+fn event_bytes(sku: &str) -> usize {
+    EVENT_BYTES + 3 * sku.len()
+}
+
+fn outcome_bytes(name: &Name) -> usize {
+    OUTCOME_BYTES + 3 * name.bytes()
+}
+
+/// Puts an entry at hand that is not.
+pub(super) fn load<R: Rows>(
+    aggregate: &mut Aggregate,
+    sku: &str,
+    facet: Facet,
+    id: &str,
+    store: &R,
+) -> Result<(), R::Error> {
+    if !aggregate.is_loaded(facet, id) {
+        let entry = store.entry(sku, facet, id)?;
+        aggregate.load(facet, id, entry);
+    }
+    Ok(())
+}
+
+/// Applies an event of ours that is on its way. It was decided on rows like these; what does not fit any more
+/// shows once it is folded.
+pub(super) fn apply<R: Rows>(
+    aggregate: &mut Aggregate,
+    sku: &str,
+    event: &Event<'static>,
+    store: &R,
+    rules: &Rules,
+) -> Result<(), R::Error> {
+    for (facet, id) in &touched(event) {
+        load(aggregate, sku, *facet, id, store)?;
+    }
+    // An overflow is put aside by whoever folds it, and leaves these rows as they are.
+    if let Err(error) = evolve(rules, aggregate, event, Offset(0), NOT_WRITTEN) {
+        tracing::warn!(sku, %error, "an event of ours on its way cannot be applied to the rows it will meet");
+    }
+    Ok(())
+}

@@ -1,0 +1,351 @@
+//! A lane, stepped by hand, on the embedded log; and waits for what it publishes.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::callers::Callers;
+use super::checks::CheckError;
+use super::identity::LaneIdentity;
+use super::observer::Observer;
+use super::opening::open;
+use super::registry::{Registry, Waited};
+use super::settings::{LaneMemory, LaneSettings, Shared};
+use super::status::{PartitionStatus, State};
+use super::step::{Lane, Next};
+use super::turns::Turns;
+use crate::codec::event::{Mode, encode};
+use crate::commands::CommandSettings;
+use crate::config::lane::LaneConfig;
+use crate::config::log::{Fsync, LogConfig};
+use crate::config::store::{StoreConfig, StoreMemory};
+use crate::config::{ArchiveConfig, SnapshotConfig};
+use crate::domain::Rules;
+use crate::generator::{Options, Warehouse};
+use crate::log::embedded::EmbeddedLog;
+use crate::log::{
+    Appender, Assignment, Bounds, Consumed, Log, LogError, Member, Purpose, Reader, TopicDescription,
+    Transactor,
+};
+use crate::metrics::metrics;
+use crate::projector::{DeadLetters, ProjectorSettings};
+use crate::store::PartitionStores;
+use crate::types::{NewRecord, NextOffset, Offset, Partition, Position, Timestamp, Topic, partition_of};
+
+const PARTITIONS: u16 = 2;
+
+/// The embedded log, whose readers cannot be had as often as told, and with as many partitions as told.
+struct Flaky {
+    log: Arc<EmbeddedLog>,
+    failing: AtomicU32,
+    /// What a topic has been given.
+    grown: Mutex<Option<(Topic, u16)>>,
+}
+
+impl Log for Flaky {
+    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
+        let left = self.failing.load(Ordering::SeqCst);
+        if left > 0 {
+            self.failing.store(left - 1, Ordering::SeqCst);
+            return Err(LogError::Unreachable { reason: "as told".into() });
+        }
+        self.log.reader(purpose, from)
+    }
+
+    fn cluster_id(&self) -> Result<String, LogError> {
+        self.log.cluster_id()
+    }
+
+    fn partitions(&self, topic: Topic) -> Result<u16, LogError> {
+        match *self.grown.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some((grown, count)) if grown == topic => Ok(count),
+            _ => self.log.partitions(topic),
+        }
+    }
+
+    fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
+        self.log.bounds(topic, partition)
+    }
+
+    fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError> {
+        self.log.offset_at(topic, partition, time)
+    }
+
+    fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Consumed>>, LogError> {
+        self.log.committed(group, partitions)
+    }
+
+    fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
+        self.log.appender()
+    }
+
+    fn transactor(&self, id: &str) -> Result<Box<dyn Transactor>, LogError> {
+        self.log.transactor(id)
+    }
+
+    fn join(&self, group: &str, instance: &str) -> Result<Box<dyn Member>, LogError> {
+        self.log.join(group, instance)
+    }
+
+    fn describe(&self, topic: Topic) -> Result<Option<TopicDescription>, LogError> {
+        self.log.describe(topic)
+    }
+
+    fn create(&self, topic: Topic, want: &TopicDescription) -> Result<(), LogError> {
+        self.log.create(topic, want)
+    }
+}
+
+struct Stage {
+    log: Arc<Flaky>,
+    registry: Arc<Registry>,
+    lane: Lane,
+    _directory: tempfile::TempDir,
+}
+
+/// A log with 200 events and a lane that has taken up both partitions and read none of them.
+fn stage() -> Stage {
+    let directory = tempfile::tempdir().expect("a directory");
+    let settings = LogConfig { partitions: PARTITIONS, fsync: Fsync::Interval, ..LogConfig::default() };
+    let embedded = EmbeddedLog::open(&directory.path().join("log"), &settings).expect("the log");
+    let log = Arc::new(Flaky { log: embedded, failing: AtomicU32::new(0), grown: Mutex::new(None) });
+    let records = Warehouse::new(Options { skus: 20, ..Options::default() }).take(200).map(|event| {
+        let encoded = encode(&event, Mode::Structured);
+        NewRecord {
+            topic: Topic::Events,
+            partition: partition_of(&event.envelope.sku, PARTITIONS),
+            timestamp: None,
+            key: None,
+            value: Some(encoded.value),
+            headers: encoded.headers,
+        }
+    });
+    let appender: Arc<dyn Appender> = Arc::from(log.appender().expect("an appender"));
+    for answer in appender.append(records.collect()) {
+        answer.expect("appended");
+    }
+
+    let memory = StoreMemory { block_cache: 1 << 20, write_buffers: 4 << 20 };
+    let stores = PartitionStores::open(directory.path(), &StoreConfig::default(), &memory).expect("stores");
+    // One test has an event of ours without a result.
+    let commands_from = "0:0,1:0".to_owned();
+    let config = LaneConfig { poll_wait_ms: 1, command_poll_ms: 1, commands_from, ..LaneConfig::default() };
+    let (shape, depot) = open(
+        log.as_ref(),
+        &stores,
+        &config,
+        &ArchiveConfig { url: "/nowhere".into(), ..ArchiveConfig::default() },
+    )
+    .expect("opened");
+    let registry = Arc::new(Registry::new(PARTITIONS));
+    let rules = Rules { own_source: "inventory-store".into() };
+    let settings = LaneSettings {
+        projector: ProjectorSettings {
+            rules: rules.clone(),
+            max_record_bytes: 1 << 20,
+            dedupe_window_ms: 86_400_000,
+        },
+        commands: CommandSettings {
+            rules,
+            mode: Mode::Structured,
+            max_record_bytes: 1 << 20,
+            extended_values: false,
+            partitions: PARTITIONS,
+        },
+        memory: LaneMemory { fold: 2 << 20, overlays: 1 << 20 },
+        snapshots: SnapshotConfig { at_shutdown: false, ..SnapshotConfig::default() },
+        archive: ArchiveConfig { url: "/nowhere".into(), ..ArchiveConfig::default() },
+    };
+    let shared = Arc::new(Shared {
+        log: Arc::<Flaky>::clone(&log),
+        registry: Arc::clone(&registry),
+        callers: Callers::new(Arc::clone(&registry), 10),
+        depot,
+        restores: Turns::new(1),
+        stores,
+        settings,
+        config,
+        shape,
+        letters: DeadLetters::Publish { appender, partitions: PARTITIONS },
+        dead_partitions: PARTITIONS,
+        lanes: 1,
+    });
+    let lane = Lane::new(shared, LaneIdentity::new("g", "i", 0), Timestamp(0)).expect("a lane");
+    let mut stage = Stage { log, registry, lane, _directory: directory };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while stage.lane.owned.len() < usize::from(PARTITIONS) {
+        assert!(Instant::now() < deadline, "the stores are opened");
+        assert!(stage.lane.serve_member(Timestamp(0)).is_ok_and(|commands| commands.is_none()));
+        assert!(stage.lane.take_up(Timestamp(0)).is_ok());
+    }
+    stage
+}
+
+fn end(stage: &Stage, partition: Partition) -> NextOffset {
+    stage.log.bounds(Topic::Events, partition).expect("bounds").high_watermark
+}
+
+/// Steps until the partition is at its end; every step that works reads something or the end.
+fn step_to_the_end(stage: &mut Stage, partition: Partition) {
+    for _ in 0..200 {
+        assert_eq!(stage.lane.step(Timestamp(0)), Next::GoOn);
+        if stage.registry.applied(partition) == Some(end(stage, partition)) {
+            return;
+        }
+    }
+    panic!("partition {partition} never came to its end");
+}
+
+#[test]
+fn goes_from_replaying_to_live_and_stops_with_everything_written() {
+    let mut stage = stage();
+    assert_eq!(stage.registry.state(Partition(0)), State::Replaying);
+    step_to_the_end(&mut stage, Partition(0));
+    step_to_the_end(&mut stage, Partition(1));
+    assert!(stage.registry.is_ready());
+    let statuses = stage.registry.statuses();
+    assert_eq!(statuses.iter().map(|status| status.counters.applied).sum::<u64>(), 200);
+    assert_eq!(statuses.iter().map(|status| status.consumed).sum::<u64>(), 200);
+    // Nobody has asked the log for its ends: what was read from it was in it all the same.
+    assert!(statuses.iter().all(|status| status.high_watermark == status.next));
+    stage.lane.finish();
+    assert_eq!(stage.registry.state(Partition(1)), State::Stopped);
+    assert!(stage.registry.store(Partition(1)).is_some(), "whoever reads still can");
+}
+
+#[test]
+fn an_error_that_may_pass_is_shown_tried_again_ever_later_and_forgotten() {
+    let mut stage = stage();
+    stage.log.failing.store(3, Ordering::SeqCst);
+    let mut now = Timestamp(1_000);
+    let mut pauses = Vec::new();
+    while let Next::Pause(pause) = stage.lane.step(now) {
+        pauses.push(pause.as_millis());
+        let shown = stage.registry.status(Partition(0)).and_then(|status| status.stall());
+        assert!(shown.expect("a stall is named").contains("as told"));
+        // Until then nothing is tried.
+        assert_eq!(stage.lane.step(Timestamp(now.0 + 1)), Next::Pause(pause - Duration::from_millis(1)));
+        now = Timestamp(now.0 + i64::try_from(pause.as_millis()).expect("short"));
+    }
+    assert_eq!(pauses, [100, 200, 400]);
+    assert_eq!(stage.registry.status(Partition(0)).and_then(|status| status.stall()), None);
+    step_to_the_end(&mut stage, Partition(0));
+}
+
+#[test]
+fn a_partition_truncated_while_it_is_read_stops_alone() {
+    let mut stage = stage();
+    let beyond = end(&stage, Partition(0));
+    stage.log.log.truncate(Topic::Events, Partition(0), beyond).expect("truncated");
+    step_to_the_end(&mut stage, Partition(1));
+    // The records of the one may come before the error of the other.
+    for _ in 0..200 {
+        assert_eq!(stage.lane.step(Timestamp(0)), Next::GoOn);
+    }
+    let State::Failed { reason } = stage.registry.state(Partition(0)) else { panic!("it did not fail") };
+    assert!(reason.contains("inventory-store restore --from latest --cutover"), "{reason}");
+    assert_eq!(stage.registry.applied(Partition(0)), Some(NextOffset::ZERO));
+    assert_eq!(stage.registry.state(Partition(1)), State::Live);
+}
+
+/// The log's partition counts as asked for at `now`, in seconds.
+fn watch(observer: &mut Observer, stage: &Stage, now: i64) {
+    observer.watch_counts(stage.log.as_ref(), &stage.registry, Timestamp(now * 1000));
+}
+
+#[test]
+fn a_topic_given_more_partitions_stops_every_partition_before_anything_more_is_written() {
+    for (topic, steps) in [(Topic::Events, true), (Topic::Snapshots, true), (Topic::Events, false)] {
+        let mut stage = stage();
+        let mut observer = Observer::new(PARTITIONS, 30_000);
+        watch(&mut observer, &stage, 0);
+        assert_eq!(stage.lane.step(Timestamp(0)), Next::GoOn);
+        let written: Vec<_> = stage.registry.statuses().iter().map(|status| status.next).collect();
+
+        *stage.log.grown.lock().expect("grown") = Some((topic, PARTITIONS + 1));
+        watch(&mut observer, &stage, 29);
+        assert!(stage.registry.halted().is_none(), "it is not asked for every second");
+        watch(&mut observer, &stage, 30);
+        match stage.registry.halted().expect("noticed") {
+            CheckError::PartitionCount { topic: Topic::Events, store: PARTITIONS, log: 3 } => {}
+            CheckError::UnlikeTopics { topic: Topic::Snapshots, events: PARTITIONS, found: 3 } => {}
+            other => panic!("{other}"),
+        }
+        if steps {
+            assert_eq!(stage.lane.step(Timestamp(0)), Next::Done);
+        }
+        stage.lane.finish();
+        for (status, written) in stage.registry.statuses().iter().zip(written) {
+            let State::Failed { reason } = &status.state else { panic!("{}", status.state) };
+            assert!(reason.contains(topic.default_name()) && reason.contains('3'), "{reason}");
+            assert_eq!(status.next, written);
+            let store = stage.registry.store(status.partition).expect("stale reads are still answered");
+            assert_eq!(store.meta().expect("sound").progress.next, written, "nothing more was written");
+        }
+    }
+}
+
+#[test]
+fn letters_and_stale_expiries_show_in_the_metrics() {
+    let mut stage = stage();
+    let sku = (0..).map(|i| format!("S-{i}")).find(|sku| partition_of(sku, PARTITIONS) == Partition(0));
+    let sku = sku.expect("one of two");
+    let expiry = format!(
+        r#"{{"specversion":"1.0","id":"x","source":"inventory-store","sequence":"1","type":"com.paklog.inventory.fulfillment.v1.inventory-hold.released","subject":"{sku}","data":{{"sku":"{sku}","hold_id":"H","quantity_released":5,"released_by":"expiry","expires_at":"2026-11-01T12:00:00Z"}}}}"#
+    );
+    let records = [expiry, "{".into()].map(|value| NewRecord {
+        topic: Topic::Events,
+        partition: Partition(0),
+        timestamp: None,
+        key: None,
+        value: Some(value.into_bytes()),
+        headers: vec![crate::types::Header::new("content-type", "application/cloudevents+json")],
+    });
+    for answer in stage.log.appender().expect("an appender").append(records.into()) {
+        answer.expect("appended");
+    }
+    let shown = || {
+        (
+            metrics().batch_seconds.with_label_values(&["dead_letters"]).get_sample_count(),
+            metrics().of_partition(0).stale_expiries.get(),
+        )
+    };
+    let before = shown();
+    step_to_the_end(&mut stage, Partition(0));
+    let after = shown();
+    assert_eq!((after.0 - before.0, after.1 - before.1), (1, 1));
+}
+
+#[test]
+fn waits_end_by_the_position_the_state_or_the_deadline() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let registry = Arc::new(Registry::new(1));
+    let at = |offset| Position { partition: Partition(0), offset: Offset(offset) };
+    let wait = |position, ms| {
+        runtime.block_on(registry.wait_for(position, Instant::now() + Duration::from_millis(ms)))
+    };
+    let publish = |next, state| {
+        let next = NextOffset(next);
+        registry.publish(PartitionStatus { next, state, ..PartitionStatus::new(Partition(0)) });
+    };
+
+    assert_eq!(wait(at(0), 60_000), Waited::NotOwned);
+    assert_eq!(wait(Position { partition: Partition(9), offset: Offset(0) }, 60_000), Waited::NotOwned);
+    publish(5, State::Live);
+    assert_eq!(wait(at(4), 60_000), Waited::Reached, "inclusive: the record at 4 is applied");
+    assert_eq!(wait(at(5), 1), Waited::TimedOut { applied: NextOffset(5) });
+
+    // Woken by the lane's thread.
+    let lane = std::thread::spawn({
+        let registry = Arc::clone(&registry);
+        move || {
+            registry.update(Partition(0), |status| status.next = NextOffset(6));
+        }
+    });
+    assert_eq!(wait(at(5), 60_000), Waited::Reached);
+    lane.join().expect("the lane");
+
+    publish(6, State::Failed { reason: "disk".into() });
+    assert_eq!(wait(at(6), 60_000), Waited::Failed { reason: "disk".into() });
+    assert_eq!(wait(at(5), 60_000), Waited::Reached, "what is applied stays so");
+}

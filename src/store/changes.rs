@@ -1,0 +1,225 @@
+use std::ops::Range;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::RowHash;
+use super::outcomes::StagedOutcomes;
+use crate::codec::rows::meta::Progress;
+use crate::codec::rows::{
+    HistoryItem, RowKey, SEPARATOR, encode_entry, encode_history, encode_stock, entry_key,
+};
+use crate::domain::rows::{Entry, Facet, StockRow};
+use crate::types::{Offset, Topic};
+
+/// What one write changes: rows, history, dead rows, and how far the store is after it.
+///
+/// Encodes as it goes, into one buffer, so its size in bytes is known ([`Self::bytes`]) and bounded by
+/// whoever fills it.
+#[derive(Debug)]
+pub struct Changes {
+    /// How far the store is once these changes are in.
+    pub progress: Progress,
+    /// The length of a key (u32, little-endian), the key, the value; one row after another: as
+    /// [`RowHash::of`] wants them.
+    buffer: Vec<u8>,
+    rows: Vec<StagedRow>,
+    history: Vec<(Range<usize>, Range<usize>)>,
+    dead: Vec<DeadRow>,
+    dead_bytes: usize,
+    pub(super) outcomes: StagedOutcomes,
+    /// The history items staged, oldest first: log time and offset.
+    pub(super) history_marks: Vec<(i64, Offset)>,
+}
+
+#[derive(Debug)]
+struct StagedRow {
+    key: Range<usize>,
+    /// Nothing = deleted.
+    value: Option<Range<usize>>,
+    before: Option<RowHash>,
+    after: Option<RowHash>,
+}
+
+/// A staged row: `value` and `after` are nothing where it is deleted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowChange<'a> {
+    pub key: &'a [u8],
+    pub value: Option<&'a [u8]>,
+    pub before: Option<RowHash>,
+    pub after: Option<RowHash>,
+}
+
+/// A row as a batched load finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadedRow {
+    Stock(Box<StockRow>),
+    Entry(Entry),
+}
+
+/// A malformed record too large for its letter, kept whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadRow {
+    pub topic: Topic,
+    pub offset: Offset,
+    pub bytes: Vec<u8>,
+}
+
+impl Changes {
+    #[must_use]
+    pub fn new(progress: Progress) -> Self {
+        Self {
+            progress,
+            buffer: Vec::new(),
+            rows: Vec::new(),
+            history: Vec::new(),
+            dead: Vec::new(),
+            dead_bytes: 0,
+            outcomes: StagedOutcomes::default(),
+            history_marks: Vec::new(),
+        }
+    }
+
+    /// Stages the SKU's own row. `before` is the hash that [`super::StoreWriter::load_stock`] gave; `None`
+    /// where it found no row. A row whose bytes did not change is not written. Gives the hash after.
+    pub fn put_stock(&mut self, sku: &str, row: &StockRow, before: Option<RowHash>) -> RowHash {
+        self.put(RowKey::Stock { sku }, before, |out| encode_stock(row, out))
+    }
+
+    /// Stages an entry, as [`Self::put_stock`] does.
+    pub fn put_entry(&mut self, sku: &str, id: &str, entry: &Entry, before: Option<RowHash>) -> RowHash {
+        self.put(RowKey::Entry { sku, facet: entry.facet(), id }, before, |out| encode_entry(entry, out))
+    }
+
+    /// Stages the end of an entry. Nothing happens where there was none before.
+    pub fn delete_entry(&mut self, sku: &str, facet: Facet, id: &str, before: Option<RowHash>) {
+        if before.is_none() {
+            return;
+        }
+        let start = self.buffer.len();
+        entry_key(sku, facet, id, &mut self.buffer);
+        self.rows.push(StagedRow { key: start..self.buffer.len(), value: None, before, after: None });
+    }
+
+    /// Stages a history item. Ignored by [`super::StoreWriter::ingest`], and where no history is kept.
+    pub fn add_history(&mut self, sku: &str, item: &HistoryItem) {
+        let start = self.buffer.len();
+        history_key(sku, item.offset, &mut self.buffer);
+        let value = self.buffer.len();
+        encode_history(item, &mut self.buffer);
+        self.history.push((start..value, value..self.buffer.len()));
+        self.history_marks.push((item.log_time.0, item.offset));
+    }
+
+    /// Stages a malformed record that no letter can hold.
+    pub fn add_dead(&mut self, row: DeadRow) {
+        self.dead_bytes += row.bytes.len() + size_of::<DeadRow>();
+        self.dead.push(row);
+    }
+
+    /// What is staged, in bytes of memory.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.buffer.len()
+            + self.rows.len() * size_of::<StagedRow>()
+            + self.history.len() * size_of::<(Range<usize>, Range<usize>)>()
+            + self.dead_bytes
+            + self.outcomes.bytes()
+    }
+
+    /// How many rows are staged to be written or deleted.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is nothing staged but a position.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.history.is_empty() && self.dead.is_empty() && self.outcomes.is_empty()
+    }
+
+    /// Empties it for the next batch, keeping its memory.
+    pub fn clear(&mut self, progress: Progress) {
+        self.progress = progress;
+        self.buffer.clear();
+        self.rows.clear();
+        self.history.clear();
+        self.dead.clear();
+        self.dead_bytes = 0;
+        self.outcomes.clear();
+        self.history_marks.clear();
+    }
+
+    /// The rows in the order of their keys.
+    pub(super) fn sorted(&self) -> Vec<RowChange<'_>> {
+        let mut rows: Vec<RowChange<'_>> = self
+            .rows
+            .iter()
+            .map(|row| RowChange {
+                key: self.part(&row.key),
+                value: row.value.as_ref().map(|value| self.part(value)),
+                before: row.before,
+                after: row.after,
+            })
+            .collect();
+        rows.sort_unstable_by_key(|row| row.key);
+        rows
+    }
+
+    /// History items, key and value.
+    pub(super) fn history(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.history.iter().map(|(key, value)| (self.part(key), self.part(value)))
+    }
+
+    pub(super) fn dead(&self) -> &[DeadRow] {
+        &self.dead
+    }
+
+    fn put(
+        &mut self,
+        key: RowKey<'_>,
+        before: Option<RowHash>,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> RowHash {
+        let start = self.buffer.len();
+        self.buffer.extend_from_slice(&[0; 4]);
+        let key_start = self.buffer.len();
+        key.write(&mut self.buffer);
+        let key_end = self.buffer.len();
+        encode(&mut self.buffer);
+        let end = self.buffer.len();
+
+        // A key is a SKU and an id out of a record: far below 2^32 bytes.
+        let length = ((key_end - key_start) as u32).to_le_bytes();
+        let hash = match self.buffer.get_mut(start..) {
+            Some(framed) => {
+                for (byte, of) in framed.iter_mut().zip(length) {
+                    *byte = of;
+                }
+                RowHash(xxh3_128(framed))
+            }
+            // `start` was the length of the buffer, which has only grown.
+            None => RowHash(0),
+        };
+        if before == Some(hash) {
+            self.buffer.truncate(start);
+        } else {
+            let row =
+                StagedRow { key: key_start..key_end, value: Some(key_end..end), before, after: Some(hash) };
+            self.rows.push(row);
+        }
+        hash
+    }
+
+    fn part(&self, range: &Range<usize>) -> &[u8] {
+        // Ranges are of this buffer, which only grows until it is cleared together with them.
+        self.buffer.get(range.clone()).unwrap_or_default()
+    }
+}
+
+/// Appends the key of a history item: SKU, 0x00, offset.
+pub(super) fn history_key(sku: &str, offset: Offset, out: &mut Vec<u8>) {
+    out.extend_from_slice(sku.as_bytes());
+    out.push(SEPARATOR);
+    out.extend_from_slice(&offset.0.to_be_bytes());
+}
