@@ -76,7 +76,7 @@ fn main() {
     let warm = Load::prepare(&mut day, 50_000, 0);
     let known = warm.skus();
     warm.write(&config, 20_000);
-    service.wait_until_level(Duration::from_secs(120));
+    service.wait_until_passed(50_000, Duration::from_secs(120));
     until_settled(&service);
 
     let seconds = if full() { 30 } else { 8 };

@@ -35,7 +35,9 @@ pub trait Log: Send + Sync {
 
     /// The first offset whose record has this timestamp or a later one; the last stable offset where there
     /// is none. Kafka counts control records and aborted ones, which have times too: so the answer may lie
-    /// before the first record that is read, never behind it.
+    /// before the first record that is read, and not behind it. Not behind it but for one case: where records were
+    /// deleted up to the middle of a segment and one of those has a later time than all that is left of the segment,
+    /// Kafka looks at that segment alone and finds none.
     fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError>;
 
     /// The stable committed positions of a consumer group on the commands topic, one per partition asked for,

@@ -138,7 +138,7 @@ fn a_day_survives_three_kills_and_every_sku_equals_the_model() {
     // The last of it arrives while it runs.
     let service = Service::start(&data, &settings);
     append(events - events / 2 - 3 * (events / 8));
-    service.wait_until_level(Duration::from_secs(300));
+    service.wait_until_passed(events as u64, Duration::from_secs(300));
     let seconds = started.elapsed().as_secs_f64();
     let last = service.used();
     used.cpu_seconds += last.cpu_seconds;

@@ -13,7 +13,7 @@ fn stopped(directory: &Path) -> PathBuf {
     let data = directory.join("data");
     let service = Service::start(&data, &[("INVENTORY_STORE__CONTRACT__PARTITIONS", "3")]);
     run(&["generate", "--events", "400", "--skus", "50", "--seed", "3", "--url", &service.url]).ended(0);
-    service.wait_until_level(Duration::from_secs(60));
+    service.wait_until_passed(400, Duration::from_secs(60));
     assert_eq!(service.terminate(), Some(0));
     data
 }

@@ -149,7 +149,7 @@ fn a_command_prints_its_outcome_and_ends_with_a_status_that_says_it() {
 
     let pending = ask(&["receive", "SKU-B", "--quantity", "1", "--async", "--id", "later"]).ended(0);
     assert!(pending.stdout.starts_with("pending: in the log at "), "{}", pending.stdout);
-    eventually("it is decided", Duration::from_secs(30), || {
+    eventually("it is decided", Duration::from_secs(60), || {
         (service.get("/stock_levels/SKU-B").1["quantity_on_hand"] == 1).then_some(())
     });
 }

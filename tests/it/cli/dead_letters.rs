@@ -41,7 +41,7 @@ fn letters_are_listed_shown_and_put_back() {
         let body: Value = serde_json::from_str(&ran.stdout).expect("a JSON body");
         body["items"].as_array().expect("items").clone()
     };
-    let items = eventually("both are put aside", Duration::from_secs(30), || {
+    let items = eventually("both are put aside", Duration::from_secs(60), || {
         Some(list(&["--url", &url])).filter(|items| items.len() == 2)
     });
     let of = |topic: &str| {
@@ -58,7 +58,7 @@ fn letters_are_listed_shown_and_put_back() {
     run(&["dead-letters", "show", "0:99", "--url", &url]).ended(1).said("0:99");
     let put_back = run(&["dead-letters", "put-back", &command, "--url", &url]).ended(0);
     assert!(put_back.stdout.starts_with(&format!("{here}:")), "{}", put_back.stdout);
-    eventually("it is decided", Duration::from_secs(30), || {
+    eventually("it is decided", Duration::from_secs(60), || {
         (get(stack.server.address, "/stock_levels/S").json()["quantity_on_hand"] == 7).then_some(())
     });
 

@@ -36,7 +36,7 @@ macro_rules! on_both_logs {
 on_both_logs! {
     once: a_command_becomes_its_events_and_a_result, a_repeat_gets_the_first_outcome_again,
         a_name_used_again_for_other_content_is_refused, conditions_are_held, what_nobody_can_read_goes_to_dead_letters,
-        a_foreign_event_in_between_is_seen, callers_are_answered_with_a_position_that_shows_it, an_answer_comes_soon;
+        a_foreign_event_in_between_is_seen, callers_are_answered_with_a_position_that_shows_it;
     moves: what_was_decided_is_remembered_after_a_restart, what_was_decided_is_remembered_after_the_loss_of_the_disk,
         what_was_decided_is_remembered_by_another_instance, two_instances_share_and_hand_over_without_loss_or_repeat,
         partitions_left_with_nobody_are_given_out_again, a_zombie_commits_nothing, a_caller_is_answered_where_its_partition_is_not_owned;

@@ -203,32 +203,3 @@ pub fn callers_are_answered_with_a_position_that_shows_it(world: &World) {
     assert_eq!(callers.count(), 0);
     lanes.stop();
 }
-
-/// One after another, each from before its append to its answer. Generous: the machine may be busy; what it must
-/// not be is two waits of a whole poll in turn.
-pub fn an_answer_comes_soon(world: &World) {
-    const COMMANDS: usize = 100;
-    let lanes = world.start_alone("a");
-    let callers = lanes.callers();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let sku = Sku::new(&sku_of(0)).expect("a SKU");
-    let appender = world.log.appender().expect("an appender");
-    let mut took: Vec<std::time::Duration> = (0..COMMANDS)
-        .map(|number| {
-            runtime.block_on(async {
-                let began = std::time::Instant::now();
-                let id = number.to_string();
-                let waiting = callers.register(&sku, "/test", &id, None).await.expect("registered");
-                let record = command(sku.as_str(), &id, RECEIVE, &quantity(1), Extra::default());
-                appender.append(vec![record]).remove(0).expect("appended");
-                waiting.answer().await.expect("answered");
-                began.elapsed()
-            })
-        })
-        .collect();
-    took.sort();
-    let at = |percent: usize| took[COMMANDS * percent / 100];
-    eprintln!("one command after another: p50 {:?}, p90 {:?}, p99 {:?}", at(50), at(90), at(99));
-    assert!(at(50) < std::time::Duration::from_millis(500), "{took:?}");
-    lanes.stop();
-}

@@ -143,8 +143,9 @@ fn step(
             let time = Timestamp(1_700_000_000_000 + random.below(1100) as i64);
             let found = log.offset_at(topic, Partition(partition), time).expect("an offset");
             let first = model.from(topic, partition, 0).into_iter().find(|seen| seen.timestamp >= time);
-            // Kafka finds control and aborted records too; `times` asks for the exact answer without any.
-            if let Some(first) = first {
+            // Kafka finds control and aborted records too; `times` asks for the exact answer without any. And of a
+            // segment whose beginning was deleted it may find none, with times as out of order as these.
+            if let Some(first) = first.filter(|_| model.start(topic, partition) == 0) {
                 assert!(found.0 <= first.position.offset.0, "{topic} {partition} {time:?}");
             }
             let bounds = log.bounds(topic, Partition(partition)).expect("bounds");

@@ -34,7 +34,7 @@ fn append(stack: &Stack, records: Vec<NewRecord>) {
 }
 
 fn letters(stack: &Stack, count: usize) -> Vec<Value> {
-    eventually("the letters are written", Duration::from_secs(20), || {
+    eventually("the letters are written", Duration::from_secs(60), || {
         let body = get(stack.server.address, "/dead-letters").json();
         let items = body["items"].as_array().cloned().unwrap_or_default();
         (items.len() >= count).then_some(items)
@@ -125,14 +125,14 @@ fn a_command_on_the_wrong_partition_is_put_back_on_its_own() {
     let answer = put_back(&items[0]);
     assert_eq!(answer.status, 202, "{}", answer.text());
     assert_eq!(answer.json()["sku"], "S");
-    eventually("it is decided", Duration::from_secs(20), || {
+    eventually("it is decided", Duration::from_secs(60), || {
         (get(at, "/stock_levels/S").json()["quantity_on_hand"] == 7).then_some(())
     });
     assert_eq!(put_back(&items[0]).status, 202, "twice is decided once");
     let broken = put_back(&items[1]);
     assert_eq!((broken.status, &broken.json()["code"]), (409, &json!("CANNOT_PUT_BACK")));
     assert!(broken.json()["detail"].as_str().is_some_and(|text| text.contains("again")), "{broken:?}");
-    eventually("the second was decided too", Duration::from_secs(20), || {
+    eventually("the second was decided too", Duration::from_secs(60), || {
         (get(at, "/commands?sku=S&source=/test&id=c-1").status == 200).then_some(())
     });
     assert_eq!(get(at, "/stock_levels/S").json()["quantity_on_hand"], 7);

@@ -277,8 +277,8 @@ fn a_client_that_never_reads_is_cut_off() {
     let request = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1000);
     // Asks until the answers it does not read fill both sides' buffers; then its writes fail or it is done.
     let begun = Instant::now();
-    while begun.elapsed() < Duration::from_secs(20) && deaf.send(&request) {}
-    assert!(begun.elapsed() < Duration::from_secs(20), "it is never cut off");
+    while begun.elapsed() < Duration::from_secs(60) && deaf.send(&request) {}
+    assert!(begun.elapsed() < Duration::from_secs(60), "it is never cut off");
     assert_eq!(get(server.address, "/health/live").status, 200, "its place is free again");
 }
 
@@ -292,7 +292,7 @@ fn too_many_requests_at_once_are_told_when_to_come_back() {
     for connection in &mut waiting {
         connection.send(pending);
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let refused = loop {
         let answer = get(server.address, "/partitions");
         if answer.status == 429 {
@@ -387,7 +387,7 @@ fn bodies_have_a_share_of_memory() {
     let head = "POST /events HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/cloudevents+json\r\n";
     // Three times its length is what a body takes; the server was given 1 MiB.
     let mut held = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         // One that keeps its share; another each time, as it may itself have been refused, behind the one after it.
         let mut first = Connection::open(server.address);

@@ -406,7 +406,7 @@ fn a_partition_that_stands_still_is_503_and_missing_from_the_list() {
         let stack = Stack::start(directory.path(), Settings::default());
         let events: Vec<Value> = skus.iter().map(|sku| level(sku, sku, 0, 1)).collect();
         publish(stack.server.address, &events);
-        eventually("all is applied", Duration::from_secs(30), || {
+        eventually("all is applied", Duration::from_secs(60), || {
             let applied: u64 = stack.registry.statuses().iter().map(|status| status.next.0).sum();
             (applied == 40).then_some(())
         });
@@ -448,7 +448,7 @@ fn partitions_say_how_far_they_are() {
     let positions = publish(at, &[level("S", "e-1", 0, 1), level("S", "e-2", 1, 2)]);
     get_after(at, "/stock_levels/S", &positions);
     let partition = partition_of("S", PARTITIONS);
-    let item = eventually("the numbers are shown", Duration::from_secs(30), || {
+    let item = eventually("the numbers are shown", Duration::from_secs(60), || {
         let item = get(at, "/partitions").json()["items"][usize::from(partition.0)].clone();
         (item["log_end"] == 2 && item["next"] == 2).then_some(item)
     });

@@ -18,6 +18,10 @@ use crate::support::broker::{Broker, Options};
 
 const USER: &str = "alice";
 const PASSWORD: &str = "correct horse battery staple";
+/// What a refusal does not wait for.
+const TIMEOUT_MS: u32 = 120_000;
+/// Well before that, on however busy a machine.
+const SOON: Duration = Duration::from_secs(60);
 
 struct Secured {
     broker: Broker,
@@ -213,6 +217,7 @@ fn a_wrong_password_is_refused_soon_and_never_shown() {
         config.security.mechanism = mechanism;
         config.security.password = Some(Secret::new(WRONG));
         config.properties.0.insert("debug".into(), "security,broker,conf".into());
+        config.request_timeout_ms = TIMEOUT_MS;
         let (error, took, logged) = refused(&config);
         assert!(matches!(error, LogError::Refused { .. }), "{error}");
         let text = error.to_string();
@@ -220,7 +225,7 @@ fn a_wrong_password_is_refused_soon_and_never_shown() {
             text.contains(&config.bootstrap_servers) && text.to_lowercase().contains("authentication"),
             "{text}"
         );
-        assert!(took < Duration::from_secs(10), "{took:?}");
+        assert!(took < SOON, "{took:?}");
         assert!(!logged.is_empty());
         for shown in [&text, &logged, &format!("{config:?}"), &serde_json::to_string(&config).expect("json")]
         {
@@ -234,10 +239,11 @@ fn an_unknown_authority_is_refused() {
     let Some(secured) = Secured::get("kafka: an unknown CA") else { return };
     let mut config = secured.config(Protocol::Ssl);
     config.security.ca_location = Some(secured.certificates.join("other.crt"));
+    config.request_timeout_ms = TIMEOUT_MS;
     let (error, took, _) = refused(&config);
     assert!(matches!(error, LogError::Refused { .. }), "{error}");
     assert!(error.to_string().contains("certificate"), "{error}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(took < SOON, "{took:?}");
 }
 
 #[test]
@@ -248,21 +254,21 @@ fn plain_text_to_an_encrypted_listener_says_what_to_check() {
     config.request_timeout_ms = 3000;
     let (error, took, _) = refused(&config);
     assert!(error.to_string().contains("kafka.security.protocol"), "{error}");
-    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert!(took < SOON, "{took:?}");
 }
 
 #[test]
 fn a_broker_that_is_down_is_named_within_the_timeout() {
     let config = KafkaConfig {
         bootstrap_servers: "127.0.0.1:1".into(),
-        request_timeout_ms: 1500,
+        request_timeout_ms: 5000,
         ..KafkaConfig::default()
     };
     let (error, took, _) = refused(&config);
     assert!(matches!(error, LogError::Unreachable { .. }) && error.is_retriable(), "{error}");
     let text = error.to_string();
     assert!(text.contains("127.0.0.1:1") && text.to_lowercase().contains("refused"), "{text}");
-    assert!((Duration::from_millis(1400)..Duration::from_secs(6)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(4900)..SOON).contains(&took), "{took:?}");
 }
 
 #[test]

@@ -212,7 +212,7 @@ fn a_job_that_is_cancelled_is_interrupted_and_goes_on_when_it_is_asked_again() {
     let data = directory.path().join("data");
     let service = Service::start(&data, &SETTINGS);
     generate(&service, &SETTINGS, 4000, 1, &[]);
-    service.wait_until_level(Duration::from_secs(60));
+    service.wait_until_passed(4000, Duration::from_secs(60));
     let request = json!({"kind": "replay", "cutover": true});
     for _ in 0..3 {
         let (status, started) = ask(&service, "POST", "/jobs", Some(&request));
@@ -266,7 +266,7 @@ fn a_service_killed_around_the_change_serves_one_sound_generation() {
         let data = directory.path().join("data");
         let service = Service::start(&data, &SETTINGS);
         generate(&service, &SETTINGS, 800, 1, &[]);
-        service.wait_until_level(Duration::from_secs(60));
+        service.wait_until_passed(800, Duration::from_secs(60));
         let before = generations(&service);
         assert_eq!(service.terminate(), Some(0));
 

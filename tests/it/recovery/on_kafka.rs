@@ -70,7 +70,7 @@ fn a_service_on_kafka_comes_back_from_the_topic_however_it_ended() {
 
     let service = Service::start(&data, &settings);
     generate("3000", "1");
-    service.wait_until_level(Duration::from_secs(60));
+    service.wait_until_passed(3000, Duration::from_secs(60));
     assert_eq!(service.terminate(), Some(0));
 
     // Everything here is lost, and events came meanwhile.
@@ -80,7 +80,7 @@ fn a_service_on_kafka_comes_back_from_the_topic_however_it_ended() {
     service.wait_until_level(Duration::from_secs(60));
     assert!(service.log().contains("partition restored"), "{}", service.log());
     generate("1000", "3");
-    eventually("a cycle is under way", Duration::from_secs(30), || {
+    eventually("a cycle is under way", Duration::from_secs(60), || {
         (service.get("/health/live").0 == 200 && service.passed() > 3500).then_some(())
     });
     service.kill();
@@ -105,7 +105,7 @@ fn a_restore_shows_how_far_it_is() {
     let data = directory.path().join("data");
     let service = Service::start(&data, &settings);
     run_on(&settings, &["generate", "--events", "1000", "--skus", "60", "--seed", "1"]).ended(0);
-    service.wait_until_level(Duration::from_secs(60));
+    service.wait_until_passed(1000, Duration::from_secs(60));
     assert_eq!(service.terminate(), Some(0));
     std::fs::remove_dir_all(&data).expect("lost");
 
@@ -116,7 +116,7 @@ fn a_restore_shows_how_far_it_is() {
     let partition = Partition(0);
     let mut open = log.transactor(&config.topics.snapshots).expect("a transactor");
     open.stage(vec![foreign(partition)]).expect("staged");
-    eventually("the record is in the log", Duration::from_secs(30), || {
+    eventually("the record is in the log", Duration::from_secs(60), || {
         let bounds = log.bounds(Topic::Snapshots, partition).expect("bounds");
         (bounds.high_watermark > bounds.last_stable).then_some(())
     });
@@ -179,7 +179,7 @@ fn an_open_transaction_in_the_snapshots_topic_is_named() {
     let partition = Partition(0);
     let mut open = log.transactor(&config.topics.snapshots).expect("a transactor");
     open.stage(vec![foreign(partition)]).expect("staged");
-    eventually("the record is in the log", Duration::from_secs(30), || {
+    eventually("the record is in the log", Duration::from_secs(60), || {
         let bounds = log.bounds(Topic::Snapshots, partition).expect("bounds");
         (bounds.high_watermark > bounds.last_stable).then_some(())
     });

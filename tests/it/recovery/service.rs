@@ -17,18 +17,14 @@ pub const SETTINGS: [(&str, &str); 4] = [
     ("INVENTORY_STORE__ARCHIVE__URL", "/nowhere"),
 ];
 
-/// Publishes events and waits until all are applied: the log's end as the service shows it may be a second old,
-/// so it is counted.
+/// Publishes events and waits until all are applied.
 pub fn generate(service: &Service, events: u32, seed: u32) {
     service.wait_until_level(Duration::from_secs(60));
     let passed = service.passed() + u64::from(events);
     let (events, seed) = (events.to_string(), seed.to_string());
     let arguments = ["generate", "--events", &events, "--skus", "40", "--seed", &seed, "--url", &service.url];
     run_with(&arguments, &[], "", Path::new(".")).ended(0);
-    eventually("every event is applied", Duration::from_secs(60), || {
-        (service.passed() >= passed).then_some(())
-    });
-    service.wait_until_level(Duration::from_secs(60));
+    service.wait_until_passed(passed, Duration::from_secs(60));
 }
 
 /// Rows, digest, position and last checkpoint of a stopped service's partitions.
@@ -127,7 +123,7 @@ fn a_checkpoint_shows_in_the_partitions() {
     let directory = tempfile::tempdir().expect("a directory");
     let service = Service::start(&directory.path().join("data"), &SETTINGS);
     generate(&service, 500, 1);
-    eventually("every partition has a checkpoint", Duration::from_secs(30), || {
+    eventually("every partition has a checkpoint", Duration::from_secs(60), || {
         service.partitions().iter().all(|partition| partition["last_checkpoint"].is_object()).then_some(())
     });
 }

@@ -130,7 +130,7 @@ fn a_replay_killed_goes_on_where_it_was() {
             .expect("starts");
         // Somewhere in it: the moment is whatever it is.
         let state = at.join("rebuilt/partitions");
-        eventually("it has begun or ended", Duration::from_secs(30), || {
+        eventually("it has begun or ended", Duration::from_secs(60), || {
             let begun = state.is_dir();
             (begun || child.try_wait().expect("a status").is_some()).then_some(())
         });

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// No answer takes longer in a test that passes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An answer, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +79,13 @@ impl Connection {
         }
         answer.body = self.read.drain(..length).collect();
         Some(answer)
+    }
+
+    /// Whether the other side asks for the body of a request that said `expect: 100-continue`.
+    pub fn is_told_to_go_on(&mut self) -> bool {
+        const GO_ON: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        while self.read.len() < GO_ON.len() && self.more() > 0 {}
+        self.read.starts_with(GO_ON)
     }
 
     /// Whether the other side closes before sending anything more.

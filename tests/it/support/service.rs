@@ -59,7 +59,7 @@ impl Service {
             .spawn()
             .expect("the binary starts");
         let config = ureq::Agent::config_builder().http_status_as_error(false);
-        let agent = config.timeout_global(Some(Duration::from_secs(20))).build().new_agent();
+        let agent = config.timeout_global(Some(Duration::from_secs(60))).build().new_agent();
         let mut service = Self { child, url: String::new(), agent, log };
         service.url = eventually("the service names its address", Duration::from_secs(60), || {
             if let Some(status) = service.child.try_wait().expect("the child's status") {
@@ -104,7 +104,15 @@ impl Service {
         self.partitions().iter().filter_map(|partition| partition["next"].as_u64()).sum()
     }
 
-    /// Waits until every partition is live and has passed everything in the log.
+    /// Waits until so many offsets are passed, and every partition is live and level. For whoever has just
+    /// written: the log's end as the service shows it may be a second old, and level with that is not yet level.
+    pub fn wait_until_passed(&self, offsets: u64, limit: Duration) {
+        eventually("every event is applied", limit, || (self.passed() >= offsets).then_some(()));
+        self.wait_until_level(limit);
+    }
+
+    /// Waits until every partition is live and level with the log as it was a second ago: all that was in it
+    /// when the service started. See [`Self::wait_until_passed`].
     pub fn wait_until_level(&self, limit: Duration) {
         eventually("every partition is live and level with the log", limit, || {
             let partitions = self.partitions();
