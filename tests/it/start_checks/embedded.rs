@@ -4,7 +4,7 @@ use std::sync::Arc;
 use inventory_store::codec::rows::meta::{Identity, Versions};
 use inventory_store::config::lane::LaneConfig;
 use inventory_store::config::log::{Fsync, LogConfig};
-use inventory_store::lane::{CheckError, State};
+use inventory_store::lane::{CheckError, Registry, State};
 use inventory_store::log::Log;
 use inventory_store::log::embedded::EmbeddedLog;
 use inventory_store::store::StoreError;
@@ -30,6 +30,14 @@ fn folded(directory: &Path, events: usize) -> Arc<EmbeddedLog> {
     lanes::publish(log.as_ref(), day(1, events));
     lanes::run(&as_log(&log), directory, &config());
     log
+}
+
+/// Waits until the partition has failed; says why.
+fn why_failed(registry: &Registry, partition: Partition) -> Arc<str> {
+    lanes::eventually("it fails", || match registry.state(partition) {
+        State::Failed { reason } => Some(reason),
+        _ => None,
+    })
 }
 
 #[test]
@@ -78,9 +86,7 @@ fn one_truncated_partition_stops_and_the_others_go_on() {
         let status = registry.status(Partition(1)).expect("a partition");
         (status.state == State::Live && status.next == end).then_some(())
     });
-    let State::Failed { reason } = registry.state(Partition(0)) else {
-        panic!("{}", registry.state(Partition(0)))
-    };
+    let reason = why_failed(&registry, Partition(0));
     assert!(reason.contains("inventory-store restore"), "{reason}");
     assert!(!registry.is_ready());
 
@@ -103,9 +109,7 @@ fn an_unreadable_live_file_stops_its_partition_alone() {
         let lanes = lanes::start(&as_log(&log), place.path(), &config()).expect("the other one is sound");
         let registry = lanes.registry();
         lanes::eventually("partition 1 live", || (registry.state(Partition(1)) == State::Live).then_some(()));
-        let State::Failed { reason } = registry.state(Partition(0)) else {
-            panic!("{}", registry.state(Partition(0)))
-        };
+        let reason = why_failed(&registry, Partition(0));
         assert!(reason.contains("partitions/000") && reason.contains("LIVE"), "{reason}");
         assert!(reason.contains("set the directory aside"), "{reason}");
         lanes.stop();
