@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -18,7 +19,7 @@ pub struct Decided {
     pub(super) events: Vec<Made>,
     pub(super) outcomes: Vec<Found>,
     /// The first outcome under each name, by its place among the outcomes.
-    firsts: FxHashMap<Name, usize>,
+    firsts: FxHashMap<Arc<Name>, usize>,
 }
 
 /// An event that was made.
@@ -32,19 +33,12 @@ pub(super) struct Made {
 /// An outcome that was found.
 pub(super) struct Found {
     pub outcome: Outcome,
-    /// It is the one that repeats of the command get.
-    pub is_first: bool,
+    /// The command's name, where it is the one that repeats of the command get.
+    pub first: Option<Arc<Name>>,
     /// The place of its result among the records.
     pub record: usize,
     /// Its events, by their place among the events.
     pub events: Range<usize>,
-}
-
-/// An outcome whose transaction is committed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
-    pub outcome: Outcome,
-    pub event_positions: Vec<Position>,
 }
 
 impl Decided {
@@ -59,46 +53,43 @@ impl Decided {
         self.outcomes.iter().map(|found| &found.outcome)
     }
 
-    /// The transaction is committed: `positions` are those of [`Self::records`], in that order. Gives each
-    /// outcome and where its events stand.
-    pub fn commit(self, overlay: &mut Overlay, positions: &[Position]) -> Vec<Answered> {
+    /// The transaction is committed: `positions` are those of [`Self::records`], in that order. `answer` is
+    /// told each outcome and where its events stand.
+    pub fn commit(
+        self,
+        overlay: &mut Overlay,
+        positions: &[Position],
+        mut answer: impl FnMut(&Outcome, &[Position]),
+    ) {
         let at = |record: usize| positions.get(record).copied();
-        let answered = self
-            .outcomes
-            .iter()
-            .map(|found| Answered {
-                outcome: found.outcome.clone(),
-                event_positions: self
-                    .events
-                    .get(found.events.clone())
-                    .unwrap_or_default()
-                    .iter()
-                    .filter_map(|made| at(made.record))
-                    .collect(),
-            })
-            .collect();
-        let touched: Vec<Box<str>> = self.skus();
+        let mut of_events = Vec::new();
+        for found in &self.outcomes {
+            of_events.clear();
+            let events = self.events.get(found.events.clone()).unwrap_or_default();
+            of_events.extend(events.iter().filter_map(|made| at(made.record)));
+            answer(&found.outcome, &of_events);
+        }
         for made in self.events {
             if let Some(position) = at(made.record) {
                 overlay.add_event(made.event, made.before, position.offset);
             }
         }
-        for found in self.outcomes.into_iter().filter(|found| found.is_first) {
-            if let Some(position) = at(found.record) {
-                overlay.add_outcome(found.outcome, position.offset);
+        for found in self.outcomes {
+            // What was only looked at has nothing to remember.
+            overlay.drop_idle(found.outcome.sku.as_str());
+            if let (Some(name), Some(position)) = (found.first, at(found.record)) {
+                overlay.add_outcome(name, found.outcome, position.offset);
             }
         }
-        // What was only looked at has nothing to remember.
-        for sku in touched {
-            overlay.drop_idle(&sku);
-        }
-        answered
     }
 
     /// The transaction did not happen: as if nothing had been decided.
     pub fn undo(self, overlay: &mut Overlay) {
-        for sku in self.skus() {
-            overlay.forget(&sku);
+        for made in &self.events {
+            overlay.forget(&made.event.envelope.sku);
+        }
+        for found in &self.outcomes {
+            overlay.forget(found.outcome.sku.as_str());
         }
     }
 
@@ -108,15 +99,9 @@ impl Decided {
     }
 
     pub(super) fn add(&mut self, found: Found) {
-        if found.is_first {
-            self.firsts.insert(Name::of(&found.outcome), self.outcomes.len());
+        if let Some(name) = &found.first {
+            self.firsts.insert(Arc::clone(name), self.outcomes.len());
         }
         self.outcomes.push(found);
-    }
-
-    fn skus(&self) -> Vec<Box<str>> {
-        let events = self.events.iter().map(|made| made.event.envelope.sku.as_ref());
-        let outcomes = self.outcomes.iter().map(|found| found.outcome.sku.as_str());
-        events.chain(outcomes).map(Into::into).collect()
     }
 }

@@ -1,14 +1,16 @@
+use std::sync::Arc;
+
 use super::decided::{Decided, Found, Made};
 use super::overlay::{Mark, Overlay, apply, load};
 use super::stamp::{self, Cause};
 use super::{CommandSettings, Name, Rows};
-use crate::codec::command::{self, Received};
+use crate::codec::command::{self, CommandHash, Received};
 use crate::codec::event::{Malformed, Reason};
 use crate::codec::result::{Outcome, Verdict};
 use crate::domain::command::{Command, Refusal, RefusalCode};
 use crate::domain::event::Event;
 use crate::domain::{Aggregate, decide, needed, needed_besides};
-use crate::types::{Position, Record, UtcTime, Version, partition_of};
+use crate::types::{Position, Record, UtcTime, partition_of};
 
 /// Decides commands of one partition, one after another, each on the rows that the ones before leave.
 pub struct Deciding<'a, R> {
@@ -60,50 +62,48 @@ impl<'a, R: Rows> Deciding<'a, R> {
     }
 
     fn received(&mut self, received: Received, position: Position) -> Result<(), R::Error> {
+        let Received { sku, source, id, command_type, hash, correlation_id, trace_parent, command } =
+            received;
+        let name = Arc::new(Name { sku, source, id });
         let cause = Cause {
-            source: &received.source,
-            id: &received.id,
+            source: &name.source,
+            id: &name.id,
             position,
-            correlation_id: received.correlation_id.as_deref(),
-            trace_parent: received.trace_parent.as_deref(),
+            correlation_id: correlation_id.as_deref(),
+            trace_parent: trace_parent.as_deref(),
         };
-        let name =
-            Name { sku: received.sku.clone(), source: received.source.clone(), id: received.id.clone() };
-        if let Some(first) = self.known(&name)? {
-            if first.command_hash == received.hash {
-                self.add(Outcome { command_position: position, ..first }, &cause, Vec::new(), false);
+        let (mut first, mut events) = (Some(Arc::clone(&name)), Vec::new());
+        let verdict = if let Some(known) = self.known(&name)? {
+            if known.command_hash == hash {
+                self.add(Outcome { command_position: position, ..known }, &cause, events, None);
                 return Ok(());
             }
-            let refusal = Refusal::new(
-                RefusalCode::CommandIdReused,
-                "a command of this source and id with other content was decided before; send new content under a new id",
-            )
-            .with_text("command_hash", received.hash.to_string())
-            .with_text("first_command_hash", first.command_hash.to_string())
-            .with_text("first_command_position", first.command_position.to_string());
-            let version = self.version(received.sku.as_str())?;
-            self.refuse(&received, &cause, version, &refusal, false);
-            return Ok(());
-        }
-        match &received.command {
-            Err(refusal) => {
-                let version = self.version(received.sku.as_str())?;
-                self.refuse(&received, &cause, version, refusal, true);
+            first = None;
+            Verdict::from(reused(&known, &hash))
+        } else {
+            match command {
+                Err(refusal) => Verdict::from(refusal),
+                Ok(command) => match self.decide(&command, &cause)? {
+                    Err(refusal) => Verdict::from(refusal),
+                    Ok(made) => {
+                        let event_ids;
+                        (event_ids, events) = made.into_iter().unzip();
+                        Verdict::Accepted { event_ids }
+                    }
+                },
             }
-            Ok(command) => match self.decide(command, &cause)? {
-                Ok(events) => {
-                    let version = self.version(received.sku.as_str())?;
-                    let event_ids = events.iter().map(|(id, _)| *id).collect();
-                    let events = events.into_iter().map(|(_, made)| made).collect();
-                    let verdict = Verdict::Accepted { event_ids };
-                    self.add(outcome(&received, position, version, verdict), &cause, events, true);
-                }
-                Err(refusal) => {
-                    let version = self.version(received.sku.as_str())?;
-                    self.refuse(&received, &cause, version, &refusal, true);
-                }
-            },
-        }
+        };
+        let outcome = Outcome {
+            sku: name.sku.clone(),
+            command_source: name.source.clone(),
+            command_id: name.id.clone(),
+            command_type,
+            command_hash: hash,
+            command_position: position,
+            version: self.rows(name.sku.as_str())?.stock.version,
+            verdict,
+        };
+        self.add(outcome, &cause, events, first);
         Ok(())
     }
 
@@ -163,25 +163,7 @@ impl<'a, R: Rows> Deciding<'a, R> {
 
     /// The rows of a SKU as the commands before leave them.
     pub(super) fn rows(&mut self, sku: &str) -> Result<&mut Aggregate, R::Error> {
-        let Self { overlay, store, settings, decided, .. } = self;
-        let under_way = decided.events.iter().map(|made| &made.event).filter(|e| e.envelope.sku == sku);
-        overlay.rows(sku, *store, &settings.rules, under_way)
-    }
-
-    fn version(&mut self, sku: &str) -> Result<Version, R::Error> {
-        Ok(self.rows(sku)?.stock.version)
-    }
-
-    fn refuse(
-        &mut self,
-        received: &Received,
-        cause: &Cause<'_>,
-        version: Version,
-        refusal: &Refusal,
-        is_first: bool,
-    ) {
-        let verdict = Verdict::from(refusal.clone());
-        self.add(outcome(received, cause.position, version, verdict), cause, Vec::new(), is_first);
+        self.overlay.rows(sku, self.store, &self.settings.rules)
     }
 
     fn add(
@@ -189,7 +171,7 @@ impl<'a, R: Rows> Deciding<'a, R> {
         outcome: Outcome,
         cause: &Cause<'_>,
         events: Vec<(Made, crate::types::NewRecord)>,
-        is_first: bool,
+        first: Option<Arc<Name>>,
     ) {
         let from = self.decided.events.len();
         for (made, record) in events {
@@ -198,7 +180,7 @@ impl<'a, R: Rows> Deciding<'a, R> {
         let record = self.decided.records.len();
         self.decided.records.push(stamp::result_record(&outcome, self.now, cause, self.settings));
         let events = from..self.decided.events.len();
-        self.decided.add(Found { outcome, is_first, record, events });
+        self.decided.add(Found { outcome, first, record, events });
     }
 
     pub(super) fn add_event(&mut self, event: Event<'static>, before: Mark, record: crate::types::NewRecord) {
@@ -208,15 +190,13 @@ impl<'a, R: Rows> Deciding<'a, R> {
     }
 }
 
-fn outcome(received: &Received, position: Position, version: Version, verdict: Verdict) -> Outcome {
-    Outcome {
-        sku: received.sku.clone(),
-        command_source: received.source.clone(),
-        command_id: received.id.clone(),
-        command_type: received.command_type.clone(),
-        command_hash: received.hash,
-        command_position: position,
-        version,
-        verdict,
-    }
+/// The refusal of other content under the name of `first`.
+fn reused(first: &Outcome, hash: &CommandHash) -> Refusal {
+    Refusal::new(
+        RefusalCode::CommandIdReused,
+        "a command of this source and id with other content was decided before; send new content under a new id",
+    )
+    .with_text("command_hash", hash.to_string())
+    .with_text("first_command_hash", first.command_hash.to_string())
+    .with_text("first_command_position", first.command_position.to_string())
 }

@@ -21,7 +21,7 @@ use crate::domain::Rules;
 use crate::domain::rows::{Entry, Facet, StockRow};
 use crate::types::{Sku, Timestamp};
 
-pub use decided::{Answered, Decided};
+pub use decided::Decided;
 pub use deciding::Deciding;
 pub use expiry::Due;
 pub use overlay::Overlay;
@@ -74,14 +74,6 @@ pub struct Name {
 }
 
 impl Name {
-    fn of(outcome: &Outcome) -> Self {
-        Self {
-            sku: outcome.sku.clone(),
-            source: outcome.command_source.clone(),
-            id: outcome.command_id.clone(),
-        }
-    }
-
     fn bytes(&self) -> usize {
         self.sku.as_str().len() + self.source.len() + self.id.len()
     }

@@ -6,6 +6,7 @@
 //! goes on, so its size is what lies between a commit and its delivery.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -22,9 +23,9 @@ pub struct Overlay {
     pub(super) skus: FxHashMap<Box<str>, OverlaySku>,
     /// The SKUs of undelivered events, by their offset.
     events: VecDeque<(Offset, Box<str>)>,
-    pub(super) outcomes: FxHashMap<Name, Outcome>,
+    pub(super) outcomes: FxHashMap<Arc<Name>, Outcome>,
     /// The names of undelivered outcomes, by their results' offset.
-    results: VecDeque<(Offset, Name)>,
+    results: VecDeque<(Offset, Arc<Name>)>,
     bytes: usize,
     /// Numbers the batches, so that a SKU is held against the store once in each.
     batch: u64,
@@ -93,20 +94,20 @@ impl Overlay {
         self.batch += 1;
     }
 
-    /// The rows of a SKU with every event of ours applied, those of the batch under way included.
+    /// The rows of a SKU with every event of ours applied, those of the batch under way included: these are
+    /// made on what this gives, and nothing drops it before the batch ends.
     pub(super) fn rows<'o, R: Rows>(
         &'o mut self,
         sku: &str,
         store: &R,
         rules: &Rules,
-        under_way: impl Iterator<Item = &'o Event<'static>>,
     ) -> Result<&'o mut Aggregate, R::Error> {
         if !self.skus.contains_key(sku) {
             self.skus.insert(sku.into(), OverlaySku::default());
         }
         let batch = self.batch;
-        // It was just put there where it was not.
-        let state = self.skus.entry(sku.into()).or_default();
+        #[expect(clippy::expect_used, reason = "it was just put there where it was not")]
+        let state = self.skus.get_mut(sku).expect("it was just put there");
         let mut stored = None;
         if state.checked != batch {
             let row = store.stock(sku)?.unwrap_or_default();
@@ -123,8 +124,8 @@ impl Overlay {
                 None => store.stock(sku)?.unwrap_or_default(),
             };
             let mut aggregate = Aggregate::new(row);
-            for event in state.pending.iter().map(|pending| &pending.event).chain(under_way) {
-                apply(&mut aggregate, sku, event, store, rules)?;
+            for pending in &state.pending {
+                apply(&mut aggregate, sku, &pending.event, store, rules)?;
             }
             state.aggregate = Some(aggregate);
         }
@@ -153,15 +154,18 @@ impl Overlay {
     pub(super) fn add_event(&mut self, event: Event<'static>, before: Mark, offset: Offset) {
         let sku: Box<str> = event.envelope.sku.as_ref().into();
         self.bytes += event_bytes(&sku);
-        self.skus.entry(sku.clone()).or_default().pending.push_back(Pending { event, before });
+        let pending = Pending { event, before };
+        match self.skus.get_mut(&sku) {
+            Some(state) => state.pending.push_back(pending),
+            None => self.skus.entry(sku.clone()).or_default().pending.push_back(pending),
+        }
         self.events.push_back((offset, sku));
     }
 
     /// A first outcome is committed with its result at `offset`.
-    pub(super) fn add_outcome(&mut self, outcome: Outcome, offset: Offset) {
-        let name = Name::of(&outcome);
+    pub(super) fn add_outcome(&mut self, name: Arc<Name>, outcome: Outcome, offset: Offset) {
         self.bytes += outcome_bytes(&name);
-        self.outcomes.insert(name.clone(), outcome);
+        self.outcomes.insert(Arc::clone(&name), outcome);
         self.results.push_back((offset, name));
     }
 }

@@ -1,5 +1,7 @@
 //! What is written around facts and outcomes: ids, order, causes.
 
+use std::fmt::Write as _;
+
 use uuid::Uuid;
 
 use super::CommandSettings;
@@ -24,7 +26,11 @@ pub(super) struct Cause<'a> {
 
 fn id_of(parts: &[&str]) -> Uuid {
     // A length before each part: ids are chosen by callers, and must not run together.
-    let name: String = parts.iter().map(|part| format!("{}:{part}", part.len())).collect();
+    let mut name = String::with_capacity(192);
+    for part in parts {
+        // Writing to a string does not fail.
+        let _ = write!(name, "{}:{part}", part.len());
+    }
     Uuid::new_v5(&NAMESPACE, name.as_bytes())
 }
 

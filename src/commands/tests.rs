@@ -138,8 +138,9 @@ fn each_command_sees_the_ones_before_it_in_its_batch_and_in_batches_not_delivere
     let first = decide(&mut overlay, &store, 0, &[receive("1"), allocate("2"), allocate("3")]);
     assert_eq!(accepted(&first), [true, true, false]);
     let at = positions(&first, 0);
-    let answered = first.commit(&mut overlay, &at);
-    assert_eq!(answered[1].event_positions.len(), 1);
+    let mut events_of = Vec::new();
+    first.commit(&mut overlay, &at, |_, positions| events_of.push(positions.len()));
+    assert_eq!(events_of, [1, 1, 0]);
 
     // Nothing is delivered, and the store knows nothing.
     let second = decide(&mut overlay, &store, 3, &[allocate("4"), receive("1"), receive("5")]);
@@ -169,7 +170,7 @@ fn a_foreign_event_in_between_changes_what_comes_after_it() {
     let first = decide(&mut overlay, &store, 0, &[receive("1"), receive("2")]);
     let own: Vec<_> = events(&first).iter().map(read).collect();
     let at = positions(&first, 0);
-    let _ = first.commit(&mut overlay, &at);
+    first.commit(&mut overlay, &at, |_, _| ());
 
     // The reader delivers the first of ours, then an event that nobody here knew of: all is gone.
     store.fold(&own[0], 0);
@@ -197,7 +198,7 @@ fn what_is_delivered_is_let_go_of() {
     let own: Vec<_> = events(&first).iter().map(read).collect();
     let outcomes: Vec<_> = first.outcomes().cloned().collect();
     let at = positions(&first, 0);
-    let _ = first.commit(&mut overlay, &at);
+    first.commit(&mut overlay, &at, |_, _| ());
     assert!(overlay.bytes() > 0);
     for (offset, event) in own.iter().enumerate() {
         store.fold(event, offset as u64);
@@ -222,7 +223,7 @@ fn an_entry_ends_once_and_only_at_the_instant_it_has() {
     let held = decide(&mut overlay, &store, 0, &[receive("1"), ("2", "inventory-hold.place", hold)]);
     assert_eq!(accepted(&held), [true, true]);
     let positions = positions(&held, 0);
-    let _ = held.commit(&mut overlay, &positions);
+    held.commit(&mut overlay, &positions, |_, _| ());
     let settings = settings();
     let mut deciding = Deciding::new(&mut overlay, &store, &settings, at(100));
     let due = |second| Due { sku: SKU, facet: Facet::Hold, id: "H", at: at(second) };

@@ -243,7 +243,7 @@ impl Lane {
         let note = OffsetNote { transaction: transaction.clone(), checkpoint };
         let consumed = vec![Consumed { partition, next, metadata: note.to_string() }];
         let log = self.shared.log.as_ref();
-        if let Err(error) = self.writer.transactor(log).and_then(|it| it.stage(chunk.records)) {
+        if let Err(error) = self.writer.transactor(log).and_then(|it| it.stage(&chunk.records)) {
             let aborted = self.writer.transactor(log).and_then(|it| it.abort());
             if aborted.is_err() {
                 self.writer.give_up();

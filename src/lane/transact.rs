@@ -7,6 +7,7 @@
 //! metadata names the transaction that moved them last.
 
 use std::collections::BTreeMap;
+use std::slice;
 use std::time::Instant;
 
 use super::bring_up::Targets;
@@ -21,7 +22,7 @@ use crate::log::{CommitError, Consumed, LogError, Records};
 use crate::metrics::metrics;
 use crate::projector::Letter;
 use crate::store::Expiring;
-use crate::types::{NewRecord, NextOffset, Partition, Position, Timestamp, Topic};
+use crate::types::{NextOffset, Partition, Position, Timestamp, Topic};
 
 /// Expiries of one partition in one transaction.
 const MOST_EXPIRIES: usize = 500;
@@ -94,7 +95,7 @@ impl Lane {
         if indices.is_empty() && due.is_empty() {
             return Ok(None);
         }
-        let rows = StoreRows(owned.projector.store());
+        let rows = StoreRows(&owned.projector);
         let (mut next, mut letters) = (state.next, Vec::new());
         let mut deciding = Deciding::new(&mut state.overlay, &rows, &self.shared.settings.commands, now);
         let mut failed = None;
@@ -206,14 +207,14 @@ impl Lane {
     /// kept in the store first.
     fn send(&mut self, parts: &mut Parts) -> Result<(), LogError> {
         loop {
-            let records: Vec<NewRecord> = parts
-                .values()
-                .flat_map(|part| part.decided.records().iter().chain(part.letters.iter().map(Letter::record)))
-                .cloned()
-                .collect();
             failpoint::hit(failpoint::BEFORE_SEND);
             let log = self.shared.log.as_ref();
-            let error = match self.writer.transactor(log)?.stage(records) {
+            let transactor = self.writer.transactor(log)?;
+            let staged = parts.values().try_for_each(|part| {
+                transactor.stage(part.decided.records())?;
+                part.letters.iter().try_for_each(|letter| transactor.stage(slice::from_ref(letter.record())))
+            });
+            let error = match staged {
                 Ok(()) => {
                     failpoint::hit(failpoint::AFTER_SEND);
                     return Ok(());
@@ -265,12 +266,12 @@ impl Lane {
             // What a read must have seen to see an outcome without events of its own: all it was decided on.
             let applied = owned.projector.next().0.checked_sub(1).map(crate::types::Offset);
             let mut seen = state.last_event.max(applied);
-            for answered in decided.commit(&mut state.overlay, mine) {
-                seen = seen.max(answered.event_positions.last().map(|position| position.offset));
+            decided.commit(&mut state.overlay, mine, |outcome, event_positions| {
+                seen = seen.max(event_positions.last().map(|position| position.offset));
                 let at_least = seen.map(|offset| Position { partition, offset });
-                self.shared.callers.answer(&answered.outcome, &answered.event_positions, at_least);
-                metrics().commands.with_label_values(&[code(&answered.outcome.verdict)]).inc();
-            }
+                self.shared.callers.answer(outcome, event_positions, at_least);
+                metrics().commands.with_label_values(&[code(&outcome.verdict)]).inc();
+            });
             state.last_event = state.last_event.max(newest);
             state.next = next;
         }

@@ -152,7 +152,7 @@ pub trait Appender: Send + Sync {
 /// Writes transactions, one after another.
 pub trait Transactor: Send {
     /// Adds records to the open transaction, opening one first where none is.
-    fn stage(&mut self, records: Vec<NewRecord>) -> Result<(), LogError>;
+    fn stage(&mut self, records: &[NewRecord]) -> Result<(), LogError>;
 
     /// Commits the staged records together with the consumed positions, fenced by the member's current
     /// generation. Gives the records' positions, in the order staged.

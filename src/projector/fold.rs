@@ -4,12 +4,12 @@ use super::ProjectorSettings;
 use super::fingerprint::fingerprint;
 use super::letters::{DeadLetters, Outbox};
 use super::notices::{Notices, correlation_id, log_oddity};
-use super::working::Working;
+use super::working::{Working, WorkingSku};
 use crate::codec::event::{Decoded, Malformed, Reason, decode};
 use crate::codec::rows::HistoryItem;
 use crate::codec::rows::meta::Progress;
 use crate::domain::event::Event;
-use crate::domain::rows::StockRow;
+use crate::domain::rows::{Entry, Facet, StockRow};
 use crate::domain::{Effect, EvolveError};
 use crate::log::LogError;
 use crate::store::{Changes, StoreError, StoreWriter};
@@ -112,6 +112,33 @@ impl Projector {
     /// For snapshot cycles, which touch nothing that is folded.
     pub fn store_mut(&mut self) -> &mut StoreWriter {
         &mut self.store
+    }
+
+    /// The SKU's own row as of the last write, from memory where it is at hand.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn stock(&self, sku: &str) -> Result<Option<StockRow>, StoreError> {
+        match self.written(sku) {
+            Some(at_hand) => Ok(at_hand.stored_stock().cloned()),
+            None => Ok(self.store.load_stock(sku)?.map(|loaded| loaded.row)),
+        }
+    }
+
+    /// An entry, as [`Self::stock`].
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn entry(&self, sku: &str, facet: Facet, id: &str) -> Result<Option<Entry>, StoreError> {
+        match self.written(sku).filter(|at_hand| at_hand.knows(facet, id)) {
+            Some(at_hand) => Ok(at_hand.aggregate.entry(facet, id).cloned()),
+            None => Ok(self.store.load_entry(sku, facet, id)?.map(|loaded| loaded.row)),
+        }
+    }
+
+    /// What is at hand of a SKU, where it is what the store has.
+    fn written(&self, sku: &str) -> Option<&WorkingSku> {
+        if self.unwritten == 0 { self.working.at_hand(sku) } else { None }
     }
 
     /// The next record to fold; at or ahead of what is written.
@@ -305,7 +332,8 @@ impl Projector {
             if self.progress == *self.store.progress() && self.changes.is_empty() {
                 return Ok(false);
             }
-            self.working.stage(&mut self.changes);
+            let cycle = (self.mode == Mode::Live).then(|| self.store.meta().cycle);
+            self.working.stage(&mut self.changes, cycle);
             self.changes.progress = self.progress.clone();
             self.staged = true;
         }

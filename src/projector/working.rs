@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 use crate::domain::event::Event;
 use crate::domain::rows::{Facet, StockRow};
 use crate::domain::{Aggregate, Effect, EvolveError, Rules, evolve, touched};
-use crate::store::{Changes, Expiring, RowHash, StoreError, StoreWriter, expires_at};
+use crate::store::{Before, Changes, Expiring, RowHash, StoreError, StoreWriter, expires_at};
 use crate::types::{Offset, Record};
 
 /// The rows at hand: loaded once, evolved in memory, each changed one staged once per write.
@@ -49,11 +49,12 @@ struct EntryState {
     changed: bool,
 }
 
-/// The hash of a row as the store has it; nothing where it has none. Without the padding of an option of 128
-/// bits.
+/// The hash of a row as the store has it, nothing where it has none, and the cycle under which it was marked
+/// here. Without the padding of an option of 128 bits.
 #[derive(Clone, Copy, Default)]
 struct Stored {
     halves: [u64; 2],
+    marked: Option<u64>,
     there: bool,
 }
 
@@ -61,20 +62,28 @@ impl From<Option<RowHash>> for Stored {
     fn from(hash: Option<RowHash>) -> Self {
         let all = hash.map_or(0, |hash| hash.0);
         // Both halves, each cut to its 64 bits.
-        Self { halves: [all as u64, (all >> 64) as u64], there: hash.is_some() }
+        Self { halves: [all as u64, (all >> 64) as u64], marked: None, there: hash.is_some() }
     }
 }
 
 impl Stored {
-    fn hash(self) -> Option<RowHash> {
+    fn before(self) -> Before {
         let [low, high] = self.halves;
-        self.there.then(|| RowHash(u128::from(high) << 64 | u128::from(low)))
+        let hash = self.there.then(|| RowHash(u128::from(high) << 64 | u128::from(low)));
+        Before { hash, marked: self.marked }
+    }
+
+    /// Once a row of this hash is written in its place, and marked under `cycle`.
+    fn replaced(self, hash: RowHash, cycle: Option<u64>) -> Self {
+        // What did not change is not marked.
+        let marked = if self.before().hash == Some(hash) { self.marked } else { cycle };
+        Self { marked, ..Some(hash).into() }
     }
 }
 
 /// What a SKU and an entry at hand take, beside their texts: measured generously.
-const SKU_BYTES: usize = 864;
-const ENTRY_BYTES: usize = 240;
+const SKU_BYTES: usize = 880;
+const ENTRY_BYTES: usize = 256;
 /// Beyond so many, entries that ended stay at hand until the next write: looking for their marks would cost
 /// more than they do.
 const FEW_CHANGED: usize = 64;
@@ -95,6 +104,12 @@ impl Working {
         let sku = self.blocks.get(at / BLOCK).and_then(|block| block.get(at % BLOCK));
         let last = sku.and_then(|sku| sku.aggregate.stock.last);
         last.is_some_and(|last| last.offset >= offset)
+    }
+
+    /// What is at hand of a SKU.
+    pub(super) fn at_hand(&self, sku: &str) -> Option<&WorkingSku> {
+        let at = self.find(sku)?;
+        self.blocks.get(at / BLOCK)?.get(at % BLOCK)
     }
 
     /// Loads a SKU that is not at hand.
@@ -174,10 +189,11 @@ impl Working {
     }
 
     /// Stages every changed row, once each. From here on the rows count as stored: the write must follow.
-    pub(super) fn stage(&mut self, changes: &mut Changes) {
+    /// `cycle`: under which that marks them, where it does.
+    pub(super) fn stage(&mut self, changes: &mut Changes, cycle: Option<u64>) {
         for at in self.changed.drain(..) {
             if let Some(sku) = self.blocks.get_mut(at / BLOCK).and_then(|block| block.get_mut(at % BLOCK)) {
-                self.bytes = self.bytes.saturating_sub(sku.stage(changes, &mut self.expiring));
+                self.bytes = self.bytes.saturating_sub(sku.stage(changes, cycle, &mut self.expiring));
             }
         }
     }
@@ -189,6 +205,16 @@ impl Working {
 }
 
 impl WorkingSku {
+    /// The SKU's own row, where the store has one.
+    pub(super) fn stored_stock(&self) -> Option<&StockRow> {
+        self.stored.there.then_some(&self.aggregate.stock)
+    }
+
+    /// Whether it is known here that there is an entry, and what it is, or that there is none.
+    pub(super) fn knows(&self, facet: Facet, id: &str) -> bool {
+        self.aggregate.is_loaded(facet, id) || self.cannot_have(facet)
+    }
+
     /// Loads an entry that is not at hand; gives its place.
     fn load_entry(&mut self, facet: Facet, id: &str, store: &StoreWriter) -> Result<usize, StoreError> {
         let loaded = if self.cannot_have(facet) { None } else { store.load_entry(&self.sku, facet, id)? };
@@ -248,9 +274,15 @@ impl WorkingSku {
     }
 
     /// Stages what was changed, and forgets the entries that ended; gives the bytes that these took.
-    fn stage(&mut self, changes: &mut Changes, expiring: &mut Option<Vec<Expiring>>) -> usize {
+    fn stage(
+        &mut self,
+        changes: &mut Changes,
+        cycle: Option<u64>,
+        expiring: &mut Option<Vec<Expiring>>,
+    ) -> usize {
         self.changed = false;
-        self.stored = Some(changes.put_stock(&self.sku, &self.aggregate.stock, self.stored.hash())).into();
+        let hash = changes.put_stock(&self.sku, &self.aggregate.stock, self.stored.before());
+        self.stored = self.stored.replaced(hash, cycle);
         // Last first, for the sake of forgetting.
         let mut places = std::mem::take(&mut self.changed_entries);
         places.sort_unstable();
@@ -261,14 +293,15 @@ impl WorkingSku {
             else {
                 continue;
             };
-            let before = state.stored.hash();
+            let before = state.stored.before();
             state.changed = false;
             match entry {
                 Some(entry) => {
                     if let (Some(expiring), Some(at)) = (expiring.as_mut(), expires_at(entry)) {
                         expiring.push(Expiring { at, sku: self.sku.clone(), facet, id: id.into() });
                     }
-                    state.stored = Some(changes.put_entry(&self.sku, id, entry, before)).into();
+                    let hash = changes.put_entry(&self.sku, id, entry, before);
+                    state.stored = state.stored.replaced(hash, cycle);
                 }
                 None => {
                     changes.delete_entry(&self.sku, facet, id, before);

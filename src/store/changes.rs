@@ -31,12 +31,27 @@ pub struct Changes {
     pub(super) history_marks: Vec<(i64, Offset)>,
 }
 
+/// What the store has of a row that changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Before {
+    /// Nothing = no row.
+    pub hash: Option<RowHash>,
+    /// The cycle under which it is known to be marked: it need not be again.
+    pub marked: Option<u64>,
+}
+
+impl From<Option<RowHash>> for Before {
+    fn from(hash: Option<RowHash>) -> Self {
+        Self { hash, marked: None }
+    }
+}
+
 #[derive(Debug)]
 struct StagedRow {
     key: Range<usize>,
     /// Nothing = deleted.
     value: Option<Range<usize>>,
-    before: Option<RowHash>,
+    before: Before,
     after: Option<RowHash>,
 }
 
@@ -45,7 +60,7 @@ struct StagedRow {
 pub(super) struct RowChange<'a> {
     pub key: &'a [u8],
     pub value: Option<&'a [u8]>,
-    pub before: Option<RowHash>,
+    pub before: Before,
     pub after: Option<RowHash>,
 }
 
@@ -80,19 +95,23 @@ impl Changes {
     }
 
     /// Stages the SKU's own row. `before` is the hash that [`super::StoreWriter::load_stock`] gave; `None`
-    /// where it found no row. A row whose bytes did not change is not written. Gives the hash after.
-    pub fn put_stock(&mut self, sku: &str, row: &StockRow, before: Option<RowHash>) -> RowHash {
-        self.put(RowKey::Stock { sku }, before, |out| encode_stock(row, out))
+    /// where it found no row. A row whose bytes did not change is neither written nor marked. Gives the hash
+    /// after.
+    pub fn put_stock(&mut self, sku: &str, row: &StockRow, before: impl Into<Before>) -> RowHash {
+        self.put(RowKey::Stock { sku }, before.into(), |out| encode_stock(row, out))
     }
 
     /// Stages an entry, as [`Self::put_stock`] does.
-    pub fn put_entry(&mut self, sku: &str, id: &str, entry: &Entry, before: Option<RowHash>) -> RowHash {
-        self.put(RowKey::Entry { sku, facet: entry.facet(), id }, before, |out| encode_entry(entry, out))
+    pub fn put_entry(&mut self, sku: &str, id: &str, entry: &Entry, before: impl Into<Before>) -> RowHash {
+        self.put(RowKey::Entry { sku, facet: entry.facet(), id }, before.into(), |out| {
+            encode_entry(entry, out)
+        })
     }
 
     /// Stages the end of an entry. Nothing happens where there was none before.
-    pub fn delete_entry(&mut self, sku: &str, facet: Facet, id: &str, before: Option<RowHash>) {
-        if before.is_none() {
+    pub fn delete_entry(&mut self, sku: &str, facet: Facet, id: &str, before: impl Into<Before>) {
+        let before = before.into();
+        if before.hash.is_none() {
             return;
         }
         let start = self.buffer.len();
@@ -175,12 +194,7 @@ impl Changes {
         &self.dead
     }
 
-    fn put(
-        &mut self,
-        key: RowKey<'_>,
-        before: Option<RowHash>,
-        encode: impl FnOnce(&mut Vec<u8>),
-    ) -> RowHash {
+    fn put(&mut self, key: RowKey<'_>, before: Before, encode: impl FnOnce(&mut Vec<u8>)) -> RowHash {
         let start = self.buffer.len();
         self.buffer.extend_from_slice(&[0; 4]);
         let key_start = self.buffer.len();
@@ -201,7 +215,7 @@ impl Changes {
             // `start` was the length of the buffer, which has only grown.
             None => RowHash(0),
         };
-        if before == Some(hash) {
+        if before.hash == Some(hash) {
             self.buffer.truncate(start);
         } else {
             let row =

@@ -31,7 +31,7 @@ mod writer;
 mod tests;
 
 pub use build::Filling;
-pub use changes::{Changes, DeadRow, LoadedRow};
+pub use changes::{Before, Changes, DeadRow, LoadedRow};
 pub use digest::{Digest, RowHash};
 pub use error::StoreError;
 pub use expiring::{Expiring, expires_at};

@@ -160,6 +160,9 @@ impl Shared {
 
         let mut outcomes = self.family();
         outcomes.set_block_based_table_factory(&self.table(true));
+        // Nearly every command is asked for twice and was never seen before.
+        outcomes.set_memtable_whole_key_filtering(true);
+        outcomes.set_memtable_prefix_bloom_ratio(0.005);
 
         let mut dead = self.family();
         dead.set_block_based_table_factory(&self.table(false));

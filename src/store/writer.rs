@@ -226,8 +226,8 @@ impl StoreWriter {
                 return Err(StoreError::RepeatedRow { key: row.key.escape_ascii().to_string() });
             }
             last = Some(row.key);
-            digest = digest.replace(row.before, row.after);
-            match (row.before, row.after) {
+            digest = digest.replace(row.before.hash, row.after);
+            match (row.before.hash, row.after) {
                 (None, Some(_)) => count += 1,
                 (Some(_), None) if count == 0 => {
                     return refuse("more rows are deleted than there are".into());
@@ -252,9 +252,12 @@ impl StoreWriter {
                 Some(value) => batch.put_cf(family, row.key, value),
                 None => batch.delete_cf(family, row.key),
             }
+            if row.before.marked == Some(self.meta.cycle) {
+                continue;
+            }
             mark.truncate(8);
             mark.extend_from_slice(row.key);
-            match row.before {
+            match row.before.hash {
                 Some(hash) => batch.merge_cf(dirty, &mark, hash.0.to_le_bytes()),
                 None => batch.merge_cf(dirty, &mark, []),
             }

@@ -16,7 +16,11 @@ pub struct CommandHash(pub [u8; 32]);
 
 impl fmt::Display for CommandHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        // Half a byte is always a digit.
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+        let mut text = String::with_capacity(2 * self.0.len());
+        text.extend(self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+        f.write_str(&text)
     }
 }
 

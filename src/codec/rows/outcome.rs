@@ -1,5 +1,6 @@
+use smallvec::SmallVec;
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::RowError;
 use super::wire::{self, SchemaRead, SchemaWrite};
@@ -43,13 +44,13 @@ pub(super) enum StoredVerdict<'a> {
 /// u32; little-endian, both. Two commands may share one, however unlikely: compare the outcome's own names.
 #[must_use]
 pub fn outcome_key(sku: &Sku, source: &str, id: &str) -> [u8; 16] {
-    let mut hash = Xxh3::new();
+    let mut framed: SmallVec<[u8; 256]> = SmallVec::new();
     for part in [sku.as_str(), source, id] {
         // A part of a record is far shorter than 2^32 bytes.
-        hash.update(&(part.len() as u32).to_le_bytes());
-        hash.update(part.as_bytes());
+        framed.extend_from_slice(&(part.len() as u32).to_le_bytes());
+        framed.extend_from_slice(part.as_bytes());
     }
-    hash.digest128().to_le_bytes()
+    xxh3_128(&framed).to_le_bytes()
 }
 
 /// Appends the value of an outcome.

@@ -74,7 +74,7 @@ impl EmbeddedTransactor {
 }
 
 impl Transactor for EmbeddedTransactor {
-    fn stage(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+    fn stage(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
         self.shared.fences.check(&self.id, self.epoch)?;
         records.iter().try_for_each(|new| self.check(new))?;
         let bytes = self.bytes + records.iter().map(topics::size).sum::<usize>();
@@ -84,7 +84,7 @@ impl Transactor for EmbeddedTransactor {
             return Err(LogError::Refused { what: "staging", reason });
         }
         self.bytes = bytes;
-        self.staged.extend(records);
+        self.staged.extend_from_slice(records);
         Ok(())
     }
 

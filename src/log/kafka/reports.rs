@@ -22,11 +22,12 @@ impl Reports {
         self.answers.clear();
     }
 
-    /// What travels with the record at `index`: the transaction's number above, the index below.
-    pub(super) fn expect_another(&mut self, index: usize) -> usize {
+    /// From now on there are to be reports of so many records. What travels with each is its ticket: the
+    /// transaction's number above, which this gives, and the record's index below.
+    pub(super) fn reserve(&mut self, count: usize) -> usize {
         const _: () = assert!(usize::BITS == 64, "a ticket has 32 bits each for transaction and record");
-        self.answers.resize(index + 1, None);
-        ((self.transaction as usize) << 32) | index
+        self.answers.resize(count, None);
+        (self.transaction as usize) << 32
     }
 
     fn settle(&mut self, ticket: usize, answer: Result<Position, KafkaError>) {

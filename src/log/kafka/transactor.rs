@@ -237,15 +237,17 @@ fn is_fence(code: Code) -> bool {
 }
 
 impl Transactor for KafkaTransactor {
-    fn stage(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+    fn stage(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
         self.open()?;
         let State::Open(mut staged) = std::mem::replace(&mut self.state, State::Idle) else {
             return self.usable();
         };
         let mut answer = Ok(());
-        for record in &records {
-            let ticket = lock(&self.reports).expect_another(staged.len());
-            staged.push(Origin::of(record));
+        let first = staged.len();
+        let tickets = lock(&self.reports).reserve(first + records.len());
+        staged.extend(records.iter().map(Origin::of));
+        for (place, record) in records.iter().enumerate() {
+            let ticket = tickets | (first + place);
             let deadline = Instant::now() + self.timeout;
             if let Err(error) = produce::send(&self.log, &self.producer, record, ticket, deadline) {
                 answer = Err(error);

@@ -210,10 +210,10 @@ fn a_stale_owner_publishes_nothing() {
 
     let consumed = [crate::log::Consumed { partition: P, next: NextOffset::ZERO, metadata: String::new() }];
     let mut transactor: Box<dyn Transactor> = log.transactor("lane-0").expect("a transactor");
-    transactor.stage(vec![a_row(&stage)]).expect("staged");
+    transactor.stage(&[a_row(&stage)]).expect("staged");
     transactor.commit(&consumed, &stale).expect_err("fenced");
     assert_eq!(snapshot_records(&stage), before);
-    transactor.stage(vec![a_row(&stage)]).expect("staged");
+    transactor.stage(&[a_row(&stage)]).expect("staged");
     transactor
         .commit(&consumed, &second.generation().expect("a generation"))
         .expect("the owner's goes through");

@@ -2,7 +2,7 @@
 
 use super::fixtures::*;
 use crate::codec::rows::meta::{CheckpointMark, CycleUnderWay};
-use crate::store::{Changes, RowHash, StoreWriter};
+use crate::store::{Before, Changes, RowHash, StoreWriter};
 use crate::types::NextOffset;
 
 /// Writes version `version` of the SKU, and gives its row's hash.
@@ -13,6 +13,31 @@ fn write(writer: &mut StoreWriter, name: &str, version: u64) -> RowHash {
     let hash = changes.put_stock(name, &stock(version, next - 1), before);
     writer.commit(&changes).expect("commits");
     hash
+}
+
+#[test]
+fn what_is_known_to_be_marked_is_marked_again_only_under_another_cycle() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let stores = stores(&directory, 24);
+    let mut writer = fresh(&stores);
+    let first = write(&mut writer, "A", 1);
+    let cycle = writer.meta().cycle;
+    let known = |writer: &mut StoreWriter, before: RowHash, version: u64| {
+        let next = writer.progress().next.0 + 1;
+        let mut changes = Changes::new(moved(writer.progress(), next, 0));
+        let before = Before { hash: Some(before), marked: Some(cycle) };
+        let hash = changes.put_stock("A", &stock(version, next - 1), before);
+        writer.commit(&changes).expect("commits");
+        hash
+    };
+    let second = known(&mut writer, first, 2);
+    assert_eq!(marked(&writer), [("A".into(), None)]);
+
+    let begun = writer.begin_cycle(0).expect("begins");
+    assert_eq!(begun.cycle, cycle);
+    writer.finish_cycle(cycle).expect("finishes");
+    known(&mut writer, second, 3);
+    assert_eq!(marked(&writer), [("A".into(), Some(second))]);
 }
 
 fn marked(writer: &StoreWriter) -> Vec<(String, Option<RowHash>)> {

@@ -54,7 +54,7 @@ struct FaultyTransactor {
 }
 
 impl Transactor for FaultyTransactor {
-    fn stage(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+    fn stage(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
         assert!(!self.broken, "a writer whose commit is in doubt is not used again");
         self.inner.stage(records)
     }

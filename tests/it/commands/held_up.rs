@@ -41,7 +41,7 @@ fn start(world: &World, instance: &str) -> Lanes {
 fn hold_up(world: &World, foreign: &dyn Log, partition: u16) -> Box<dyn Transactor> {
     let mut transactor = foreign.transactor(&format!("{}-foreign", world.group)).expect("a transactor");
     let event = NewRecord { timestamp: None, ..record(Topic::Events, partition, "never committed") };
-    transactor.stage(vec![event]).expect("staged");
+    transactor.stage(&[event]).expect("staged");
     eventually("the transaction is open", || {
         let bounds = world.log.bounds(Topic::Events, Partition(partition)).expect("bounds");
         (bounds.last_stable < bounds.high_watermark).then_some(())

@@ -144,7 +144,7 @@ pub fn a_zombie_commits_nothing(world: &World) {
     let mut transactor = log.transactor("zombie").expect("a transactor");
     // Of now: a record of long ago would be taken by retention.
     let never_read = NewRecord { timestamp: None, ..record(Topic::Events, 0, "never to be read") };
-    transactor.stage(vec![never_read]).expect("staged");
+    transactor.stage(&[never_read]).expect("staged");
 
     // It is asked to let go of some and does so; the new owner decides.
     let lanes = world.start("a");

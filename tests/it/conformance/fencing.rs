@@ -14,7 +14,7 @@ pub fn a_newer_writer_of_the_same_id_fences_the_older(harness: &mut dyn Harness)
     let log = harness.log();
     let owner = Owner::of_all(&*log, GROUP, harness.partitions());
     let mut older = log.transactor("lane-0").expect("a transactor");
-    older.stage(vec![record(Topic::Events, 0, "older")]).expect("stages");
+    older.stage(&[record(Topic::Events, 0, "older")]).expect("stages");
     let mut newer = log.transactor("lane-0").expect("a transactor");
     let mut other = log.transactor("lane-1").expect("a transactor");
     let error = older.commit(&[consumed(1)], &owner.generation()).expect_err("fenced");
@@ -22,12 +22,12 @@ pub fn a_newer_writer_of_the_same_id_fences_the_older(harness: &mut dyn Harness)
         matches!(error, CommitError::Fenced { .. } | CommitError::Fatal(LogError::Fenced { .. })),
         "{error}"
     );
-    newer.stage(vec![record(Topic::Events, 0, "newer")]).expect("stages");
+    newer.stage(&[record(Topic::Events, 0, "newer")]).expect("stages");
     newer.commit(&[consumed(2)], &owner.generation()).expect("commits");
-    other.stage(vec![record(Topic::Events, 0, "other")]).expect("stages");
+    other.stage(&[record(Topic::Events, 0, "other")]).expect("stages");
     other.commit(&[consumed(3)], &owner.generation()).expect("another id is not fenced");
     assert_eq!(texts(&read(&*log, Topic::Events, 0)), ["newer", "other"]);
-    let again = older.stage(vec![record(Topic::Events, 0, "again")]);
+    let again = older.stage(&[record(Topic::Events, 0, "again")]);
     assert!(again.is_err() || older.commit(&[consumed(4)], &owner.generation()).is_err(), "fenced for good");
     assert_eq!(read(&*log, Topic::Events, 0).len(), 2);
     assert_eq!(log.committed(GROUP, &[Partition(0)]).expect("committed"), [Some(consumed(3))]);
@@ -44,13 +44,13 @@ pub fn a_stale_generation_commits_nothing(harness: &mut dyn Harness) {
         newcomer.serve();
         !newcomer.owned.is_empty()
     });
-    transactor.stage(vec![record(Topic::Events, 0, "stale")]).expect("stages");
+    transactor.stage(&[record(Topic::Events, 0, "stale")]).expect("stages");
     let error = transactor.commit(&[consumed(1)], &stale).expect_err("fenced");
     assert!(matches!(error, CommitError::Fenced { .. }), "{error}");
     assert!(read(&*log, Topic::Events, 0).is_empty());
     assert_eq!(log.committed(GROUP, &[Partition(0)]).expect("committed"), [None]);
     let mut transactor = log.transactor("t").expect("a transactor");
-    transactor.stage(vec![record(Topic::Events, 0, "current")]).expect("stages");
+    transactor.stage(&[record(Topic::Events, 0, "current")]).expect("stages");
     transactor.commit(&[consumed(2)], &newcomer.generation()).expect("commits");
     assert_eq!(texts(&read(&*log, Topic::Events, 0)), ["current"]);
 }

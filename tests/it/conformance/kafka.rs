@@ -279,7 +279,7 @@ impl Settling {
 }
 
 impl Transactor for Settling {
-    fn stage(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+    fn stage(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
         self.touched.extend(records.iter().map(|record| (record.topic, record.partition)));
         self.transactor.stage(records)
     }

@@ -119,8 +119,8 @@ fn step(
                 metadata: seed_text(random),
             };
             let (one, other) = records.split_at(records.len() / 2);
-            transactor.stage(one.to_vec()).expect("stages");
-            transactor.stage(other.to_vec()).expect("stages");
+            transactor.stage(one).expect("stages");
+            transactor.stage(other).expect("stages");
             let positions =
                 transactor.commit(std::slice::from_ref(&consumed), &owner.generation()).expect("commits");
             assert_eq!(positions.len(), records.len());
@@ -128,7 +128,7 @@ fn step(
             model.consumed.insert(partition, consumed);
         }
         5 => {
-            transactor.stage(random.records()).expect("stages");
+            transactor.stage(&random.records()).expect("stages");
             transactor.abort().expect("aborts");
         }
         6 => {

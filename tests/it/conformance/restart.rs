@@ -60,7 +60,7 @@ pub fn everything_is_there_after_a_clean_stop(harness: &mut dyn Harness) {
         append(&*log, (0..9).map(|i| record(Topic::Events, i % 3, &i.to_string())).collect());
         let owner = Owner::of_all(&*log, "g", harness.partitions());
         let mut transactor = log.transactor("t").expect("a transactor");
-        transactor.stage(vec![record(Topic::Events, 0, "in a transaction")]).expect("stages");
+        transactor.stage(&[record(Topic::Events, 0, "in a transaction")]).expect("stages");
         transactor.commit(std::slice::from_ref(&consumed), &owner.generation()).expect("commits");
         (log.cluster_id().expect("an id"), log.bounds(Topic::Events, Partition(0)).expect("bounds"))
     };

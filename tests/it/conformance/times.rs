@@ -49,10 +49,10 @@ pub fn are_never_behind_a_record_just_committed(harness: &mut dyn Harness) {
     let mut transactor = log.transactor("times").expect("a transactor");
     for round in 0..100 {
         let time = Timestamp(1_700_000_000_000 + round);
-        let records = (0..harness.partitions())
+        let records: Vec<_> = (0..harness.partitions())
             .map(|p| NewRecord { timestamp: Some(time), ..record(Topic::Events, p, "committed") })
             .collect();
-        transactor.stage(records).expect("stages");
+        transactor.stage(&records).expect("stages");
         let consumed = Consumed { partition: Partition(0), next: NextOffset(1), metadata: String::new() };
         for position in transactor.commit(&[consumed], &owner.generation()).expect("commits") {
             let found = log.offset_at(Topic::Events, position.partition, time).expect("an offset");

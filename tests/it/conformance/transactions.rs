@@ -15,8 +15,8 @@ pub fn are_read_whole_with_their_positions(harness: &mut dyn Harness) {
     let owner = Owner::of_all(&*log, GROUP, harness.partitions());
     assert_eq!(log.committed(GROUP, &[Partition(0)]).expect("committed"), [None]);
     let mut transactor = log.transactor("t").expect("a transactor");
-    transactor.stage(vec![record(Topic::Events, 0, "e0"), record(Topic::Events, 1, "e1")]).expect("stages");
-    transactor.stage(vec![record(Topic::Results, 0, "r0"), record(Topic::Events, 0, "e2")]).expect("stages");
+    transactor.stage(&[record(Topic::Events, 0, "e0"), record(Topic::Events, 1, "e1")]).expect("stages");
+    transactor.stage(&[record(Topic::Results, 0, "r0"), record(Topic::Events, 0, "e2")]).expect("stages");
     let positions = transactor
         .commit(&[consumed(0, 17, "seventeen"), consumed(2, 3, "")], &owner.generation())
         .expect("commits");
@@ -36,7 +36,7 @@ pub fn are_not_seen_before_their_commit(harness: &mut dyn Harness) {
     let log = harness.log();
     let owner = Owner::of_all(&*log, GROUP, harness.partitions());
     let mut transactor = log.transactor("t").expect("a transactor");
-    transactor.stage(vec![record(Topic::Events, 0, "staged")]).expect("stages");
+    transactor.stage(&[record(Topic::Events, 0, "staged")]).expect("stages");
     append(&*log, vec![record(Topic::Events, 1, "elsewhere")]);
     assert!(read(&*log, Topic::Events, 0).is_empty());
     let bounds = log.bounds(Topic::Events, Partition(0)).expect("bounds");
@@ -50,7 +50,7 @@ pub fn leave_gaps(harness: &mut dyn Harness) {
     let owner = Owner::of_all(&*log, GROUP, harness.partitions());
     let mut transactor = log.transactor("t").expect("a transactor");
     for i in 0..3_u64 {
-        transactor.stage(vec![record(Topic::Events, 0, &i.to_string())]).expect("stages");
+        transactor.stage(&[record(Topic::Events, 0, &i.to_string())]).expect("stages");
         transactor.commit(&[consumed(0, i, "")], &owner.generation()).expect("commits");
     }
     let seen = read(&*log, Topic::Events, 0);
@@ -66,7 +66,7 @@ pub fn aborted_ones_are_never_read(harness: &mut dyn Harness) {
     let mut transactor = log.transactor("t").expect("a transactor");
     for i in 0..6_u64 {
         transactor
-            .stage(vec![record(Topic::Events, 0, &i.to_string()), record(Topic::Events, 1, "x")])
+            .stage(&[record(Topic::Events, 0, &i.to_string()), record(Topic::Events, 1, "x")])
             .expect("stages");
         if i % 2 == 0 {
             transactor.abort().expect("aborts");

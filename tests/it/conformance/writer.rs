@@ -41,9 +41,9 @@ pub fn write(log: &dyn Log, seed: u64, partitions: u16, mut told: impl FnMut(Vec
             "x".repeat(usize::try_from((number.wrapping_mul(31).wrapping_add(seed)) % 3000).expect("small"));
         let (positions, values) = if number % 4 == 3 {
             let values: Vec<String> = (0..PARTS).map(|part| format!("t {number} {part} {padding}")).collect();
-            let records =
+            let records: Vec<_> =
                 (0..PARTS).zip(&values).map(|(part, value)| record(Topic::Events, part, value)).collect();
-            if transactor.stage(records).is_err() {
+            if transactor.stage(&records).is_err() {
                 return;
             }
             let (partition, next, metadata) = (Partition(0), NextOffset(number), number.to_string());

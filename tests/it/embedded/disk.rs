@@ -85,7 +85,7 @@ pub fn moments(count: u64) -> Vec<Moment> {
     for i in 0..count {
         let text = if i == count / 2 { "y".repeat(40 << 10) } else { format!("record {i}") };
         if i % 3 == 2 {
-            transactor.stage((0..3).map(|p| record(Topic::Events, p, &text)).collect()).expect("stages");
+            transactor.stage(&[0, 1, 2].map(|p| record(Topic::Events, p, &text))).expect("stages");
             let (partition, next, metadata) = (Partition(0), NextOffset(i), String::new());
             transactor
                 .commit(&[Consumed { partition, next, metadata }], &owner.generation())

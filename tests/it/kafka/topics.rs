@@ -46,7 +46,7 @@ fn a_transaction_goes_into_topics_that_take_smaller_batches() {
     let owner = Owner::of_all(log.as_ref(), &config.topics.commands, 1);
     let mut transactor = log.transactor("small batches").expect("a transactor");
     let large = "x".repeat(4000);
-    transactor.stage((0..100).map(|_| event(0, &large)).collect()).expect("staged");
+    transactor.stage(&vec![event(0, &large); 100]).expect("staged");
     let consumed = [Consumed { partition: Partition(0), next: NextOffset::ZERO, metadata: String::new() }];
     let positions = transactor.commit(&consumed, &owner.generation()).expect("committed");
     assert_eq!(positions.len(), 100);

@@ -1,6 +1,7 @@
 //! What the clients of a run send, and what they hear.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use inventory_store::log::Appender;
@@ -116,26 +117,26 @@ impl Commands {
 
 /// How long a client goes on, and how long it rests at most after each thing it did.
 #[derive(Clone, Copy)]
-pub enum Pace {
+pub enum Pace<'r> {
     Count(usize),
-    Until { end: Instant, rest_ms: u64 },
+    While { going: &'r AtomicBool, rest_ms: u64 },
 }
 
-impl Pace {
+impl Pace<'_> {
     /// Whether there is more to do after so much; rests before it.
     fn goes_on(self, done: usize, random: &mut fastrand::Rng) -> bool {
         match self {
             Self::Count(count) => done < count,
-            Self::Until { end, rest_ms } => {
+            Self::While { going, rest_ms } => {
                 std::thread::sleep(Duration::from_millis(random.u64(0..=rest_ms)));
-                Instant::now() < end
+                going.load(Ordering::Relaxed)
             }
         }
     }
 }
 
 /// Sends requests to the services that are there and tells what it heard.
-pub fn over_http(mut commands: Commands, urls: &Mutex<Vec<String>>, pace: Pace) -> Vec<Heard> {
+pub fn over_http(mut commands: Commands, urls: &Mutex<Vec<String>>, pace: Pace<'_>) -> Vec<Heard> {
     let agent = ureq::Agent::config_builder().http_status_as_error(false);
     let agent = agent.timeout_global(Some(Duration::from_secs(60))).build().new_agent();
     let mut heard = Vec::new();
@@ -202,7 +203,12 @@ fn append(appender: &dyn Appender, records: Vec<NewRecord>) {
 
 /// Appends commands to the topic itself, batches out of order, with what nobody can read in between. How many
 /// of those there were.
-pub fn over_the_log(mut commands: Commands, appender: &dyn Appender, partitions: u16, pace: Pace) -> usize {
+pub fn over_the_log(
+    mut commands: Commands,
+    appender: &dyn Appender,
+    partitions: u16,
+    pace: Pace<'_>,
+) -> usize {
     let (mut unreadable, mut done) = (0, 0);
     while pace.goes_on(done, &mut commands.random) {
         done += 1;
@@ -235,7 +241,7 @@ pub fn over_the_log(mut commands: Commands, appender: &dyn Appender, partitions:
 }
 
 /// A second producer: sets on hand of the shared SKUs, with some events twice.
-pub fn foreign(seed: u64, appender: &dyn Appender, partitions: u16, pace: Pace) {
+pub fn foreign(seed: u64, appender: &dyn Appender, partitions: u16, pace: Pace<'_>) {
     let mut random = fastrand::Rng::with_seed(seed ^ 0xF0);
     let mut number = 0;
     while pace.goes_on(number, &mut random) {

@@ -2,6 +2,7 @@
 //!
 //! Short unless `INVENTORY_STORE_SOAK` is set.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::clients::Pace;
@@ -10,7 +11,17 @@ use super::run::{Size, drive, settled};
 use crate::support::seed;
 use crate::support::stack::PARTITIONS;
 
-/// Two processes decide while `disturb` is done over and over; then everything that was written is checked.
+/// Lets the clients come to an end, whatever else does.
+struct End<'r>(&'r AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Two processes decide while `disturb` is done, over and over for so long; then everything that was written is
+/// checked.
 fn decided_once(
     what: &str,
     seconds: u64,
@@ -26,22 +37,29 @@ fn decided_once(
     processes.start("two");
     processes.until_all_live();
     let end = Instant::now() + Duration::from_secs(seconds);
+    let going = AtomicBool::new(true);
+    let pace = |rest_ms| Pace::While { going: &going, rest_ms };
     let size = Size {
         http_clients: 4,
-        requests: Pace::Until { end, rest_ms: 60 * longer },
+        requests: pace(60 * longer),
         log_clients: 2,
-        batches: Pace::Until { end, rest_ms: 250 * longer },
-        foreign_events: Pace::Until { end, rest_ms: 300 * longer },
+        batches: pace(250 * longer),
+        foreign_events: pace(300 * longer),
     };
     let (log, mut done) = (processes.log.clone(), Vec::new());
     // The clients look at the addresses while the processes change.
     let urls = std::sync::Arc::clone(&processes.urls);
     let (heard, unreadable) = std::thread::scope(|scope| {
         let clients = scope.spawn(|| drive(seed, &log, &urls, PARTITIONS, &size));
-        while Instant::now() < end {
+        let ended = End(&going);
+        loop {
             disturb(&mut processes, &mut random, &mut done);
             processes.until_all_live();
+            if Instant::now() >= end {
+                break;
+            }
         }
+        drop(ended);
         clients.join().expect("the clients")
     });
     let run = settled(log.as_ref(), "inventory-store", &heard, unreadable);
@@ -105,4 +123,17 @@ fn processes_that_stand_still_until_their_partitions_have_moved_commit_nothing_n
         processes.until_it_owns(name);
     });
     assert!(moves.is_none_or(|moves| moves >= 2), "partitions have moved: {moves:?}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "failpoints"), ignore = "needs the feature failpoints")]
+fn one_that_dies_at_any_boundary_of_a_transaction_is_taken_over_from() {
+    // It comes to a failpoint only with partitions of its own, and those must be live elsewhere afterwards.
+    decided_once("kafka: killed at each failpoint beside others", 0, |processes, random, done| {
+        for point in inventory_store::failpoint::ALL {
+            done.push(point);
+            processes.start_to_die_at("three", point, random.u8(1..4));
+            processes.until_all_live();
+        }
+    });
 }

@@ -73,6 +73,19 @@ impl Processes {
         self.running.insert(name.to_owned(), service);
     }
 
+    /// Starts one that dies, as by kill -9, where it comes to the failpoint after it has passed it so often. No
+    /// requests go to it.
+    pub fn start_to_die_at(&mut self, name: &str, point: &str, passed: u8) {
+        let dying = format!("{point}={passed}*off->1*return");
+        let mut settings: Vec<(&str, &str)> =
+            self.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        settings.push(("INVENTORY_STORE__LANE__INSTANCE", name));
+        settings.push(("FAILPOINTS", &dying));
+        let mut service = Service::spawn(&self.directory.path().join(name), &settings);
+        eventually(&format!("{name} dies at {point}"), PATIENCE, || service.has_ended().then_some(()));
+        assert!(service.log().contains(&format!("failpoint {point} hit")), "{}", service.log());
+    }
+
     /// No more requests go to it.
     fn take(&mut self, name: &str) -> Service {
         let service = self.running.remove(name).expect("it runs");

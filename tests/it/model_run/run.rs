@@ -18,15 +18,15 @@ use crate::support::stack::{PARTITIONS, Settings, Stack};
 use crate::support::topics::read;
 
 /// Who takes part in a run, and for how long.
-pub struct Size {
+pub struct Size<'r> {
     pub http_clients: u64,
-    pub requests: Pace,
+    pub requests: Pace<'r>,
     pub log_clients: u64,
-    pub batches: Pace,
-    pub foreign_events: Pace,
+    pub batches: Pace<'r>,
+    pub foreign_events: Pace<'r>,
 }
 
-const SIZE: Size = Size {
+const SIZE: Size<'static> = Size {
     http_clients: 6,
     requests: Pace::Count(80),
     log_clients: 2,
@@ -40,7 +40,7 @@ pub fn drive(
     log: &Arc<dyn Log>,
     urls: &Mutex<Vec<String>>,
     partitions: u16,
-    size: &Size,
+    size: &Size<'_>,
 ) -> (Vec<Heard>, usize) {
     std::thread::scope(|scope| {
         let http: Vec<_> = (0..size.http_clients)

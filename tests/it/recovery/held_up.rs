@@ -24,7 +24,7 @@ fn hold_up(broker: &Broker, ground: &Ground, topic: Topic) -> Box<dyn Transactor
     let foreign: Arc<dyn Log> = KafkaLog::connect(&config).expect("the log");
     let mut transactor = foreign.transactor(&format!("{}-foreign", ground.group)).expect("a transactor");
     let record = NewRecord { timestamp: None, ..record(topic, HELD.0, "never committed") };
-    transactor.stage(vec![record]).expect("staged");
+    transactor.stage(&[record]).expect("staged");
     eventually("the transaction is open", || {
         let bounds = ground.log.bounds(topic, HELD).expect("bounds");
         (bounds.last_stable < bounds.high_watermark).then_some(())

@@ -115,7 +115,7 @@ fn a_restore_shows_how_far_it_is() {
     let log = KafkaLog::connect(&patient).expect("connects");
     let partition = Partition(0);
     let mut open = log.transactor(&config.topics.snapshots).expect("a transactor");
-    open.stage(vec![foreign(partition)]).expect("staged");
+    open.stage(&[foreign(partition)]).expect("staged");
     eventually("the record is in the log", Duration::from_secs(60), || {
         let bounds = log.bounds(Topic::Snapshots, partition).expect("bounds");
         (bounds.high_watermark > bounds.last_stable).then_some(())
@@ -178,7 +178,7 @@ fn an_open_transaction_in_the_snapshots_topic_is_named() {
     log.create(Topic::Snapshots, &want).expect("a topic");
     let partition = Partition(0);
     let mut open = log.transactor(&config.topics.snapshots).expect("a transactor");
-    open.stage(vec![foreign(partition)]).expect("staged");
+    open.stage(&[foreign(partition)]).expect("staged");
     eventually("the record is in the log", Duration::from_secs(60), || {
         let bounds = log.bounds(Topic::Snapshots, partition).expect("bounds");
         (bounds.high_watermark > bounds.last_stable).then_some(())

@@ -63,7 +63,7 @@ struct WatchedTransactor {
 }
 
 impl Transactor for WatchedTransactor {
-    fn stage(&mut self, records: Vec<NewRecord>) -> Result<(), LogError> {
+    fn stage(&mut self, records: &[NewRecord]) -> Result<(), LogError> {
         let of_snapshots = |record: &&NewRecord| record.topic == Topic::Snapshots;
         for record in records.iter().filter(of_snapshots) {
             self.snapshots = true;

@@ -41,10 +41,25 @@ impl Service {
     /// Starts `serve` on `data_dir` with a free port and waits until it answers. `settings` are environment
     /// variables such as `INVENTORY_STORE__KAFKA__BOOTSTRAP_SERVERS`.
     pub fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut service = Self::spawn(data_dir, settings);
+        service.url = eventually("the service names its address", Duration::from_secs(60), || {
+            if let Some(status) = service.child.try_wait().expect("the child's status") {
+                panic!("serve ended with {status}:\n{}", service.log());
+            }
+            let owner = std::fs::read_to_string(data_dir.join("LOCK")).ok()?;
+            let begin = owner.find("http://")?;
+            let url: String =
+                owner[begin..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
+            service.agent.get(format!("{url}/health/live")).call().ok().map(|_| url)
+        });
+        service
+    }
+
+    /// Starts it as [`Self::start`] does, and waits for nothing: where it answers is not known.
+    pub fn spawn(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
         std::fs::create_dir_all(data_dir).expect("the data directory");
         // What an earlier process left must not be taken for this one's address.
-        let lock = data_dir.join("LOCK");
-        let _ = std::fs::remove_file(&lock);
+        let _ = std::fs::remove_file(data_dir.join("LOCK"));
         let log = data_dir.with_extension("serve.log");
         let stderr = File::options().create(true).append(true).open(&log).expect("the service's log");
         let mut command = Command::new(env!("CARGO_BIN_EXE_inventory-store"));
@@ -60,18 +75,12 @@ impl Service {
             .expect("the binary starts");
         let config = ureq::Agent::config_builder().http_status_as_error(false);
         let agent = config.timeout_global(Some(Duration::from_secs(60))).build().new_agent();
-        let mut service = Self { child, url: String::new(), agent, log };
-        service.url = eventually("the service names its address", Duration::from_secs(60), || {
-            if let Some(status) = service.child.try_wait().expect("the child's status") {
-                panic!("serve ended with {status}:\n{}", service.log());
-            }
-            let owner = std::fs::read_to_string(&lock).ok()?;
-            let begin = owner.find("http://")?;
-            let url: String =
-                owner[begin..].chars().take_while(|c| !c.is_whitespace() && *c != '"').collect();
-            service.agent.get(format!("{url}/health/live")).call().ok().map(|_| url)
-        });
-        service
+        Self { child, url: String::new(), agent, log }
+    }
+
+    /// Whether the process is gone.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("the child's status").is_some()
     }
 
     /// What it has written to standard error so far.

@@ -102,6 +102,12 @@ impl ObjectWriter<'_> {
 pub(in crate::codec) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text;
+    // Almost every text is plain, which is quickly seen: without stopping early, many bytes at a time.
+    if rest.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\')) {
+        out.extend_from_slice(rest.as_bytes());
+        out.push(b'"');
+        return;
+    }
     while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
         let (plain, special) = rest.split_at(at);
         out.extend_from_slice(plain.as_bytes());
