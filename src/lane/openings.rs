@@ -84,6 +84,10 @@ impl Openings {
 
     /// Starts what there is room for.
     pub(super) fn start(&mut self, shared: &Arc<Shared>, now: Timestamp) {
+        // Asked at every step; how many may run at a time is for the operating system to say, and that is slow.
+        if self.waiting.is_empty() {
+            return;
+        }
         let mut again = VecDeque::new();
         let at_a_time = AT_A_TIME.max(shared.settings.snapshots.restores());
         while self.running.len() < at_a_time
