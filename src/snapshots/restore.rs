@@ -10,8 +10,8 @@ use super::base::{BaseError, Wanted, check};
 use super::sort::Said;
 use super::topic::{self, Reading};
 use super::work::Work;
+use crate::codec::rows::SEPARATOR;
 use crate::codec::rows::meta::{CheckpointMark, Identity, Meta, Progress};
-use crate::codec::rows::{RowKey, parse_key};
 use crate::codec::snapshot::Checkpoint;
 use crate::log::Log;
 use crate::store::{Digest, PartitionStores, RowHash, StoreWriter};
@@ -61,7 +61,7 @@ pub fn from_topic(
             let now = match entry.said {
                 Said::Row(value) => {
                     let hash = filling.put(entry.key, value)?;
-                    skus += u64::from(matches!(parse_key(entry.key), Ok(RowKey::Stock { .. })));
+                    skus += u64::from(is_stock(entry.key));
                     work.add(1, 1, (entry.key.len() + value.len()) as u64);
                     Some(hash)
                 }
@@ -135,9 +135,9 @@ pub fn from_archive(
             if let Some(files) = reader.whole_files()? {
                 filling.keep(files as u64, skus)?;
             }
-            let Some((key, value)) = reader.next()? else { break };
-            filling.put(key, value)?;
-            skus += u64::from(matches!(parse_key(key), Ok(RowKey::Stock { .. })));
+            let Some((key, value, hash)) = reader.next_hashed()? else { break };
+            filling.put_hashed(key, value, hash)?;
+            skus += u64::from(is_stock(key));
             work.add(1, 1, (key.len() + value.len()) as u64);
             if (filling.rows().is_multiple_of(4096) || value.len() > LONG) && work.is_stopped() {
                 return Err(BaseError::Interrupted);
@@ -147,6 +147,11 @@ pub fn from_archive(
         Ok(meta_at(meta.identity, meta.progress, skus))
     })?;
     Ok(Restored { store, base: CheckpointMark { cycle: 0, next }, rows, bytes, records: 0 })
+}
+
+/// Whether it is the key of a SKU's own row.
+fn is_stock(key: &[u8]) -> bool {
+    !key.contains(&SEPARATOR)
 }
 
 /// The meta of a store at a base's position, whose next snapshot is a baseline.

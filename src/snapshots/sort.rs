@@ -22,8 +22,8 @@ use crate::codec::snapshot::RecordMark;
 use crate::types::{NextOffset, Offset};
 
 const HEAD: usize = 4 + 4 + 8 + 8 + 8 + 1 + 1 + 16;
-/// What an entry takes beside its bytes.
-const INDEX_BYTES: usize = size_of::<usize>();
+/// What an entry takes beside its bytes: where it begins, and as much again while they are sorted.
+const INDEX_BYTES: usize = 2 * size_of::<usize>();
 
 /// What a key's record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +124,16 @@ impl Sorter {
     /// Orders by key and drops all but the last record of each.
     fn sort(&mut self) {
         let arena = &self.arena;
-        let at = |start: usize| decode(raw(arena, start));
-        // Of one key the last comes first, and stays. Entries were pushed in the order of offsets.
-        self.index.sort_unstable_by(|a, b| {
-            let keys = at(*a).map(|e| e.key).cmp(&at(*b).map(|e| e.key));
-            keys.then_with(|| b.cmp(a))
+        // Stable, so that of one key the last record stays last; and cycle after cycle comes in the order of
+        // keys, which this sort takes as it is.
+        self.index.sort_by(|a, b| key_at(arena, *a).cmp(key_at(arena, *b)));
+        self.index.dedup_by(|later, kept| {
+            let same = key_at(arena, *later) == key_at(arena, *kept);
+            if same {
+                *kept = *later;
+            }
+            same
         });
-        self.index.dedup_by(|a, b| at(*a).map(|e| e.key) == at(*b).map(|e| e.key));
     }
 }
 
@@ -143,6 +146,13 @@ fn raw(arena: &[u8], start: usize) -> &[u8] {
     let entry = arena.get(start..).unwrap_or_default();
     let length = body(entry).map_or(0, |body| HEAD + body);
     entry.get(..length).unwrap_or_default()
+}
+
+/// The key of the entry that begins at `start`.
+fn key_at(arena: &[u8], start: usize) -> &[u8] {
+    let entry = arena.get(start..).unwrap_or_default();
+    let length = entry.first_chunk::<4>().map_or(0, |length| u32::from_le_bytes(*length) as usize);
+    entry.get(HEAD..).and_then(|behind| behind.get(..length)).unwrap_or_default()
 }
 
 /// How many bytes follow the head.

@@ -193,13 +193,22 @@ impl Filling<'_> {
     /// # Errors
     /// [`StoreError::RepeatedRow`] where the key does not rise; [`StoreError::DiskFull`].
     pub fn put(&mut self, key: &[u8], value: &[u8]) -> Result<RowHash, StoreError> {
+        let hash = RowHash::of(key, value);
+        self.put_hashed(key, value, hash)?;
+        Ok(hash)
+    }
+
+    /// The same where the row's hash is known already.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn put_hashed(&mut self, key: &[u8], value: &[u8], hash: RowHash) -> Result<(), StoreError> {
         self.rows.put(key, value)?;
         failpoint::hit(failpoint::RESTORE_WITHIN_ROWS);
-        let hash = RowHash::of(key, value);
         self.count += 1;
         self.bytes += (key.len() + value.len()) as u64;
         self.digest = self.digest.replace(None, Some(hash));
-        Ok(hash)
+        Ok(())
     }
 
     /// Marks a row, there or not, as to be carried by the next snapshot, under the number `cycle`; row keys

@@ -42,6 +42,6 @@ pub use base::{Archive, Base, Listing, Unsound};
 pub use error::ArchiveError;
 pub use keeping::{Keeping, Pruned};
 pub use manifest::{BaseId, FileEntry, Manifest};
-pub use reader::{Given, KeyAndValue, RowReader};
+pub use reader::{Given, Hashed, KeyAndValue, RowReader};
 pub use verify::Verified;
 pub use writer::{BaseWriter, Origin, Published};

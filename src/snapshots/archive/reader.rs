@@ -8,10 +8,12 @@ use super::file::FileReader;
 use super::place::{Pending, Place};
 use super::writer::sha256;
 use super::{ArchiveError, Base};
-use crate::store::Digest;
+use crate::store::{Digest, RowHash};
 
 /// A row: its key and its value.
 pub type KeyAndValue<'a> = (&'a [u8], &'a [u8]);
+/// A row: its key, its value, their hash.
+pub type Hashed<'a> = (&'a [u8], &'a [u8], RowHash);
 
 /// What of a base was given before: its first files, whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,6 +94,14 @@ impl RowReader {
     /// Every kind of damage; those of the archive's store.
     #[expect(clippy::should_implement_trait, reason = "a row is lent until the next one is asked for")]
     pub fn next(&mut self) -> Result<Option<KeyAndValue<'_>>, ArchiveError> {
+        Ok(self.next_hashed()?.map(|(key, value, _)| (key, value)))
+    }
+
+    /// The same, with the row's hash.
+    ///
+    /// # Errors
+    /// As [`Self::next`].
+    pub fn next_hashed(&mut self) -> Result<Option<Hashed<'_>>, ArchiveError> {
         if !self.has_row()? {
             return self.end().map(|()| None);
         }
@@ -107,7 +117,7 @@ impl RowReader {
         self.last.extend_from_slice(key);
         self.rows += 1;
         self.digest = self.digest.replace(None, Some(hash));
-        Ok(Some((key, value)))
+        Ok(Some((key, value, hash)))
     }
 
     /// How many files were given whole, told once when the next row is the first of another.
