@@ -1,10 +1,16 @@
 //! Recovery on a real broker: publishing while serving, the snapshots topic, a restore from it beside a bare reader
-//! of the same topic in the same run, and the time until an instance without any store is live.
+//! of the same topic in the same run, the time until an instance without any store is live, and the pause of a
+//! cutover.
+//!
+//! Publishing is measured in two shapes: events of every SKU in turn, so that nearly every event makes a row to
+//! publish, which is near the worst there is; and events of a twentieth of the SKUs, with `snapshot.every_events`
+//! at its default.
 //!
 //! A SKU has two rows here, its own and a location's. Restore and reader run in processes of their own, and what
 //! serves is the real binary, so that CPU seconds and peak memory are their own; the broker runs beside them on
 //! the same machine. 200,000 SKUs, a tail of 20,000 events and a cycle every 20,000 events of a partition by
-//! default; `INVENTORY_STORE_BENCH_FULL=1` for a million, 100,000 and 100,000, the defaults of the settings.
+//! default; `INVENTORY_STORE_BENCH_FULL=1` for a million, 100,000 and 100,000, the default of the setting.
+//! `INVENTORY_STORE_BENCH_ONLY=restore` (or `live`, `publishing`, `ordinary`, `cutover`) for one part alone.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +26,7 @@ mod service;
 mod support;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -82,40 +88,19 @@ fn run() {
     for topic in Topic::ALL {
         log.create(topic, &wanted_topic(&config.topics, topic, PARTITIONS, 1 << 20, true)).expect("a topic");
     }
-    let mut events = Events { log: Arc::clone(&log) as Arc<dyn Log>, skus: scale.skus, made: 0 };
-    events.happen(scale.skus);
+    let mut events = Events::new(Arc::clone(&log) as Arc<dyn Log>, scale.skus);
+    events.happen(scale.skus, scale.skus);
     let place = tempfile::tempdir().expect("a directory");
-
     let published = publish_all(&config, &place.path().join("first"), &scale);
-    let prefix = config.topics.events.strip_suffix(".events").expect("the name that the tests give");
-    let rounds = 3;
-    let (mut floors, mut restores) = (Vec::new(), Vec::new());
-    // In turn, so that a slow moment of the machine does not fall on one of them alone.
-    for _ in 0..rounds {
-        floors.push(child(&["--floor", &config.bootstrap_servers, &config.topics.snapshots]));
-        restores.push(child(&["--restore", &config.bootstrap_servers, prefix]));
-    }
-    let floor = &floors[0];
-    let per_sku = of(floor, "bytes") / scale.skus as f64;
-    println!(
-        "\n{} SKUs of 2 rows, {} records, {per_sku:.0} bytes per SKU (key, value and mark, before compression)\n",
-        scale.skus, floor["records"]
-    );
-    println!("{:<40}{:>14}{:>14}{:>10}{:>10}", "", "records/s", "per CPU s", "CPU s", "peak MiB");
-    for (name, all) in [("bare librdkafka reader", &floors), ("restore into RocksDB", &restores)] {
-        for figures in all {
-            show(name, figures);
-        }
-    }
-    let rate = |all: &[Value]| {
-        let mut rates: Vec<f64> = all.iter().map(|f| of(f, "records") / of(f, "cpu_seconds")).collect();
-        support::median(&mut rates)
-    };
-    let ratio = rate(&restores) / rate(&floors);
-    println!("records per CPU second, restore ÷ bare reader: {ratio:.2}");
+    let mut figures = json!({"skus": scale.skus, "tail": scale.tail, "published": published});
+    let mut peak = 0.0_f64;
 
-    events.happen(scale.tail);
-    let live = time_to_live(&config, &place.path().join("second"), &scale);
+    if wanted("restore") {
+        figures["restore"] = beside_the_floor(&config, &scale);
+    }
+    events.happen(scale.tail, scale.skus);
+    let second = place.path().join("second");
+    let live = time_to_live(&config, &second, &events);
     println!(
         "\nan instance without a store, {} SKUs from the topic and {} events of tail: live after {:.1} s, {:.1} CPU s, \
          {:.0} MiB at most",
@@ -125,30 +110,97 @@ fn run() {
         of(&live, "cpu_seconds"),
         of(&live, "peak_rss_bytes") / 1048576.0
     );
+    peak = peak.max(of(&live, "peak_rss_bytes"));
+    figures["live"] = live;
 
-    // The same store for both, and as many events.
-    let (mut without, mut with) = (Vec::new(), Vec::new());
-    for _ in 0..if full() { 1 } else { 2 } {
-        without.push(serving(&config, &place.path().join("second"), &scale, &mut events, false));
-        with.push(serving(&config, &place.path().join("second"), &scale, &mut events, true));
-    }
-    println!("\n{:<40}{:>14}{:>14}{:>10}{:>10}", "live", "events/s", "per CPU s", "CPU s", "peak MiB");
-    for (name, all) in [("serving, publishing nothing", &without), ("serving and publishing", &with)] {
-        for figures in all {
-            show(name, figures);
+    let every = SnapshotConfig::default().every_events;
+    let all = Shape { name: "publishing", of: "every SKU", among: scale.skus, every: scale.every };
+    let few = Shape { name: "ordinary", of: "a twentieth of the SKUs", among: scale.skus / 20, every };
+    for (shape, rounds) in [(all, if full() { 1 } else { 2 }), (few, 1)] {
+        if !wanted(shape.name) {
+            continue;
         }
+        // The same store for both, and as many events.
+        let (mut without, mut with) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            without.push(serving(&config, &second, &shape, &mut events, false));
+            with.push(serving(&config, &second, &shape, &mut events, true));
+        }
+        println!("\n{:<40}{:>14}{:>14}{:>10}{:>10}", "live", "events/s", "per CPU s", "CPU s", "peak MiB");
+        for (name, all) in [("serving, publishing nothing", &without), ("serving and publishing", &with)] {
+            all.iter().for_each(|figures| show(name, figures));
+        }
+        let cost = 1.0 - rate(&with) / rate(&without);
+        let rows = of(&with[0], "rows_published") / of(&with[0], "records");
+        println!(
+            "events of {}, a cycle every {} of a partition, {rows:.2} rows published per event: \
+             publishing costs {:.1}% of the events per CPU second",
+            shape.of,
+            shape.every,
+            cost * 100.0
+        );
+        peak = with.iter().map(|f| of(f, "peak_rss_bytes")).fold(peak, f64::max);
+        figures[shape.name] = json!({"without": without, "with": with, "cost": cost, "rows_per_event": rows});
     }
-    let cost = 1.0 - rate(&with) / rate(&without);
-    println!("publishing costs {:.1}% of the events per CPU second", cost * 100.0);
-    let peak = [&live].into_iter().chain(&with).map(|f| of(f, "peak_rss_bytes")).fold(0.0, f64::max);
+
+    if wanted("cutover") {
+        let cutover = cutover(&config, &second, &mut events);
+        let mut pauses = numbers(&cutover["pauses_ms"]);
+        let median = support::median(&mut pauses);
+        println!(
+            "\n{} partitions change over, {} SKUs, {} rows, events coming: pause {:.1} ms at least, {median:.1} median, \
+             {:.1} at most; {:.0} MiB at most",
+            pauses.len(),
+            scale.skus,
+            cutover["rows"],
+            pauses[0],
+            pauses[pauses.len() - 1],
+            of(&cutover, "peak_rss_bytes") / 1048576.0
+        );
+        peak = peak.max(of(&cutover, "peak_rss_bytes"));
+        figures["cutover"] = cutover;
+    }
     println!("peak memory {:.2} of memory.budget", peak / BUDGET as f64);
-    let figures = json!({
-        "skus": scale.skus, "tail": scale.tail, "bytes_per_sku": per_sku, "published": published,
-        "floor": floors, "restore": restores, "restore_to_floor": ratio, "live": live,
-        "serving": without, "serving_and_publishing": with, "publishing_cost": cost,
-        "peak_to_budget": peak / BUDGET as f64,
-    });
+    figures["peak_to_budget"] = (peak / BUDGET as f64).into();
     keep("recovery", &machine, &figures);
+}
+
+/// Whether this part is to be measured.
+fn wanted(part: &str) -> bool {
+    std::env::var("INVENTORY_STORE_BENCH_ONLY").map_or(true, |only| only == part)
+}
+
+/// Restores beside bare readers of the same topic.
+fn beside_the_floor(config: &KafkaConfig, scale: &Scale) -> Value {
+    let prefix = config.topics.events.strip_suffix(".events").expect("the name that the tests give");
+    let (mut floors, mut restores) = (Vec::new(), Vec::new());
+    // In turn, so that a slow moment of the machine does not fall on one of them alone.
+    for _ in 0..3 {
+        floors.push(child(&["--floor", &config.bootstrap_servers, &config.topics.snapshots]));
+        restores.push(child(&["--restore", &config.bootstrap_servers, prefix]));
+    }
+    let per_sku = of(&floors[0], "bytes") / scale.skus as f64;
+    println!(
+        "\n{} SKUs of 2 rows, {} records, {per_sku:.0} bytes per SKU (key, value and mark, before compression)\n",
+        scale.skus, floors[0]["records"]
+    );
+    println!("{:<40}{:>14}{:>14}{:>10}{:>10}", "", "records/s", "per CPU s", "CPU s", "peak MiB");
+    for (name, all) in [("bare librdkafka reader", &floors), ("restore into RocksDB", &restores)] {
+        all.iter().for_each(|figures| show(name, figures));
+    }
+    let ratio = rate(&restores) / rate(&floors);
+    println!("records per CPU second, restore ÷ bare reader: {ratio:.2}");
+    json!({"bytes_per_sku": per_sku, "floor": floors, "restore": restores, "restore_to_floor": ratio})
+}
+
+/// Records per CPU second, the median.
+fn rate(all: &[Value]) -> f64 {
+    let mut rates: Vec<f64> = all.iter().map(|f| of(f, "records") / of(f, "cpu_seconds")).collect();
+    support::median(&mut rates)
+}
+
+fn numbers(values: &Value) -> Vec<f64> {
+    values.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }
 
 fn of(figures: &Value, name: &str) -> f64 {
@@ -175,39 +227,49 @@ fn child(arguments: &[&str]) -> Value {
         .unwrap_or_else(|e| panic!("{arguments:?}: {e}: {text}\n{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// Receipts at a location, every SKU in turn.
+/// Receipts at a location.
 struct Events {
     log: Arc<dyn Log>,
-    skus: u64,
+    /// How many each SKU has had.
+    received: Vec<u64>,
     made: u64,
 }
 
 impl Events {
-    fn happen(&mut self, count: u64) {
+    fn new(log: Arc<dyn Log>, skus: u64) -> Self {
+        Self { log, received: vec![0; usize::try_from(skus).expect("a count")], made: 0 }
+    }
+
+    /// Of `among` SKUs in turn, spread evenly over all.
+    fn happen(&mut self, count: u64, among: u64) {
         let appender = self.log.appender().expect("an appender");
         let mut left = count;
         while left > 0 {
             let batch = left.min(50_000);
             left -= batch;
-            let records = (0..batch).map(|_| self.next()).collect();
+            let records = (0..batch).map(|_| self.next(among)).collect();
             for answer in appender.append(records) {
                 answer.expect("appended");
             }
         }
     }
 
-    fn next(&mut self) -> NewRecord {
+    fn next(&mut self, among: u64) -> NewRecord {
         let n = self.made;
         self.made += 1;
+        let skus = self.received.len() as u64;
         // A prime that divides no count of SKUs here: each comes once before any comes twice, in no order.
-        let sku = format!("SKU-{:08}", n.wrapping_mul(7_368_787) % self.skus);
-        let round = n / self.skus;
+        let number = n.wrapping_mul(7_368_787) % among * (skus / among);
+        let sku = format!("SKU-{number:08}");
+        let received = &mut self.received[usize::try_from(number).expect("a number")];
+        let before = *received * 10;
+        *received += 1;
         let value = format!(
             r#"{{"specversion":"1.0","id":"e-{n}","source":"/paklog/warehouse","type":"com.paklog.inventory.fulfillment.v1.product-stock.level-changed","subject":"{sku}","time":"2026-11-24T10:00:00Z","datacontenttype":"application/json","data":{{"sku":"{sku}","previous_stock_level":{{"quantity_on_hand":{},"quantity_allocated":0,"available_to_promise":{}}},"new_stock_level":{{"quantity_on_hand":{},"quantity_allocated":0,"available_to_promise":{}}},"change_reason":"RECEIPT","location_id":"A-17"}}}}"#,
-            round * 10,
-            round * 10,
-            round * 10 + 10,
-            round * 10 + 10
+            before,
+            before,
+            before + 10,
+            before + 10
         );
         NewRecord {
             topic: Topic::Events,
@@ -268,21 +330,31 @@ fn publish_all(config: &KafkaConfig, data: &Path, scale: &Scale) -> Value {
 }
 
 /// From nothing to live.
-fn time_to_live(config: &KafkaConfig, data: &Path, scale: &Scale) -> Value {
+fn time_to_live(config: &KafkaConfig, data: &Path, events: &Events) -> Value {
     let began = Instant::now();
     let service = start(config, data, &[]);
-    until_read(&service, scale.skus + scale.tail);
+    until_read(&service, events.made);
     let (seconds, used) = (began.elapsed().as_secs_f64(), service.used());
     assert!(service.log().contains("partition restored"), "from the topic: {}", service.log());
     assert_eq!(service.terminate(), Some(0));
     json!({"seconds": seconds, "cpu_seconds": used.cpu_seconds, "peak_rss_bytes": used.peak_rss_bytes})
 }
 
+/// What events come while publishing is measured.
+struct Shape {
+    name: &'static str,
+    of: &'static str,
+    /// How many SKUs they are of.
+    among: u64,
+    /// Of a partition after which a cycle begins.
+    every: u64,
+}
+
 /// Serves while so many events come that every partition publishes one cycle, or none.
-fn serving(config: &KafkaConfig, data: &Path, scale: &Scale, events: &mut Events, publishes: bool) -> Value {
+fn serving(config: &KafkaConfig, data: &Path, shape: &Shape, events: &mut Events, publishes: bool) -> Value {
     // What earlier runs have left marked is not of this one.
     let quiet = [("EVERY_EVENTS", u64::MAX.to_string())];
-    let cycle = [("EVERY_EVENTS", scale.every.to_string())];
+    let cycle = [("EVERY_EVENTS", shape.every.to_string())];
     let service = start(config, data, if publishes { &cycle } else { &quiet });
     until_read(&service, events.made);
     if publishes {
@@ -290,26 +362,67 @@ fn serving(config: &KafkaConfig, data: &Path, scale: &Scale, events: &mut Events
         eventually("no cycle is due", LIMIT, || {
             let due = |p: &Value| {
                 let next = |v: &Value| v.as_u64().unwrap_or(0);
-                next(&p["next"]) - next(&p["last_checkpoint"]["next"]) >= scale.every
+                next(&p["next"]) - next(&p["last_checkpoint"]["next"]) >= shape.every
             };
             (!service.partitions().iter().any(due)).then_some(())
         });
     }
-    let (before, began, shown_before) = (service.used(), Instant::now(), shown(&service));
-    let count = scale.every * u64::from(PARTITIONS) * 9 / 8;
-    events.happen(count);
+    let published = || rows_published(&service);
+    let (before, began, shown_before, rows_before) =
+        (service.used(), Instant::now(), shown(&service), published());
+    let count = shape.every * u64::from(PARTITIONS) * 9 / 8;
+    events.happen(count, shape.among);
     until_read(&service, events.made);
     let seconds = began.elapsed().as_secs_f64();
     if publishes {
         eventually("the cycles have ended", LIMIT, || {
-            (shown(&service) >= shown_before + scale.every * u64::from(PARTITIONS)).then_some(())
+            (shown(&service) >= shown_before + shape.every * u64::from(PARTITIONS)).then_some(())
         });
     }
-    let used = service.used();
+    let (used, rows) = (service.used(), published() - rows_before);
     assert_eq!(service.terminate(), Some(0));
     json!({
         "records": count, "seconds": seconds, "cpu_seconds": used.cpu_seconds - before.cpu_seconds,
-        "peak_rss_bytes": used.peak_rss_bytes,
+        "peak_rss_bytes": used.peak_rss_bytes, "rows_published": rows,
+    })
+}
+
+/// Rows in the snapshots topic by this service, by its own count.
+fn rows_published(service: &Service) -> f64 {
+    let text = service.metrics();
+    let line = text.lines().find_map(|line| line.strip_prefix("inventory_store_snapshot_records_total "));
+    line.and_then(|count| count.trim().parse().ok()).expect("the metric")
+}
+
+/// Makes every partition anew from the log's start beside the one that is served, and changes over, while
+/// events come.
+fn cutover(config: &KafkaConfig, data: &Path, events: &mut Events) -> Value {
+    let service = start(config, data, &[("EVERY_EVENTS", u64::MAX.to_string())]);
+    until_read(&service, events.made);
+    let began = Instant::now();
+    let mut job = Command::new(env!("CARGO_BIN_EXE_inventory-store"))
+        .args(["replay", "--cutover", "--json", "--url", &service.url])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the job starts");
+    let skus = events.received.len() as u64;
+    while job.try_wait().expect("the job's status").is_none() {
+        events.happen(100, skus);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let output = job.wait_with_output().expect("the job ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "the cutover: {text}\n{}", service.log());
+    let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let pauses: Vec<f64> = lines.iter().filter_map(|line| line["pause_ms"].as_f64()).collect();
+    assert_eq!(pauses.len(), usize::from(PARTITIONS), "{text}");
+    let rows: u64 = lines.iter().filter_map(|line| line["rows"].as_u64()).sum();
+    let used = service.used();
+    let seconds = began.elapsed().as_secs_f64();
+    assert_eq!(service.terminate(), Some(0));
+    json!({
+        "pauses_ms": pauses, "rows": rows, "seconds": seconds, "peak_rss_bytes": used.peak_rss_bytes,
     })
 }
 

@@ -8,8 +8,9 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod support;
+
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use inventory_store::codec::rows::meta::{Identity, Meta, Versions};
 use inventory_store::codec::rows::{encode_entry, encode_stock, entry_key};
@@ -22,6 +23,8 @@ use inventory_store::snapshots::restore::from_archive;
 use inventory_store::snapshots::{Wanted, Work};
 use inventory_store::store::{Filling, PartitionStores, StoreError};
 use inventory_store::types::{NextOffset, Offset, Partition, Quantity, UtcTime, Version};
+use serde_json::{Value, json};
+use support::{Of, Stopwatch, Used, describe, full, keep, machine};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,53 +32,55 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const P: Partition = Partition(0);
 
 fn main() {
-    let full = std::env::var("INVENTORY_STORE_BENCH_FULL").is_ok_and(|v| v == "1");
-    let skus: u64 = if full { 1_000_000 } else { 200_000 };
+    let machine = machine();
+    println!("{}", describe(&machine));
+    let skus: u64 = if full() { 1_000_000 } else { 200_000 };
     let parent = std::env::var_os("INVENTORY_STORE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = tempfile::tempdir_in(parent).expect("a directory");
 
     let source = stores(&directory.path().join("source"));
-    let begun = Instant::now();
-    let store = source.build::<StoreError>(P, |filling| {
-        fill(skus, filling)?;
-        let mut meta = Meta::new(identity());
-        meta.progress.next = NextOffset(skus * 10);
-        meta.progress.counters.skus = skus;
-        Ok(meta)
+    let (store, made) = timed(|| {
+        source.build::<StoreError>(P, |filling| {
+            fill(skus, filling)?;
+            let mut meta = Meta::new(identity());
+            meta.progress.next = NextOffset(skus * 10);
+            meta.progress.counters.skus = skus;
+            Ok(meta)
+        })
     });
     let store = store.expect("a store");
-    println!("{skus} SKUs, {} rows, made in {:.1} s\n", store.meta().rows, begun.elapsed().as_secs_f64());
+    println!("{skus} SKUs, {} rows, made in {:.1} s\n", store.meta().rows, made.wall);
 
     let root = directory.path().join("archive");
     let url = root.to_str().expect("UTF-8").to_owned();
     let archive = Archive::open(&ArchiveConfig { url, ..ArchiveConfig::default() }).expect("opens");
-    let begun = Cpu::now();
     let created_at: UtcTime = "2026-11-24T10:00:00Z".parse().expect("a time");
     let origin = Origin { created_at, created_from: "a benchmark".into() };
-    let published = archive.create(&store.reader(), origin, &Work::default()).expect("a base");
-    let created = begun.spent();
+    let (published, create) = timed(|| archive.create(&store.reader(), origin, &Work::default()));
+    let published = published.expect("a base");
     let base = published.base();
 
     // Once to have the files in the page cache: what is measured is ours, not the disk's.
-    let floor = |_: ()| floor(&root);
-    floor(());
+    floor(&root);
     head();
-    row("floor: read files and decompress", base, timed(|| floor(())));
-    row("read: rows, order, checksums, digest", base, timed(|| read(&archive, base)));
-    row(
-        "verify: that, and sha256",
-        base,
-        timed(|| {
-            archive.verify(base.id, &Work::default()).expect("sound");
-        }),
-    );
-    let into = stores(&directory.path().join("into"));
-    let restored = timed(|| {
-        let restored = from_archive(&archive, base, &into, &wanted(), &Work::default()).expect("restored");
-        assert_eq!(restored.rows, base.manifest.rows);
-    });
-    row("restore: into a store", base, restored);
-    row("create: from a store", base, created);
+    let ((), floor) = timed(|| floor(&root));
+    let floor = row("floor: read files and decompress", base, floor);
+    let ((), read) = timed(|| read(&archive, base));
+    let read = row("read: rows, order, checksums, digest", base, read);
+    let (sound, verify) = timed(|| archive.verify(base.id, &Work::default()));
+    sound.expect("sound");
+    let verify = row("verify: that, and sha256", base, verify);
+    let restore: Vec<Value> = (0..3)
+        .map(|_| {
+            let into = tempfile::tempdir_in(directory.path()).expect("a directory");
+            let into = stores(into.path());
+            let (restored, used) =
+                timed(|| from_archive(&archive, base, &into, &wanted(), &Work::default()).expect("restored"));
+            assert_eq!(restored.rows, base.manifest.rows);
+            row("restore: into a store", base, used)
+        })
+        .collect();
+    let create = row("create: from a store", base, create);
 
     let bytes = base.manifest.bytes();
     println!(
@@ -85,7 +90,13 @@ fn main() {
         base.manifest.raw_bytes as f64 / bytes as f64,
         bytes as f64 / skus as f64
     );
-    levels(&archive, base);
+    let levels = levels(&archive, base);
+    let figures = json!({
+        "skus": skus, "rows": base.manifest.rows, "files": base.manifest.files.len(), "bytes": bytes,
+        "raw_bytes": base.manifest.raw_bytes, "floor": floor, "read": read, "verify": verify,
+        "restore": restore, "create": create, "zstd_levels": levels,
+    });
+    keep("restore", &machine, &figures);
 }
 
 /// The rows of many SKUs, in order: each its own row as an event leaves it, an allocation, a location.
@@ -160,7 +171,7 @@ fn read(archive: &Archive, base: &Base) {
 }
 
 /// What other levels would give, over the first files' blocks: why blocks are packed with level 1.
-fn levels(archive: &Archive, base: &Base) {
+fn levels(archive: &Archive, base: &Base) -> Vec<Value> {
     const BLOCK: usize = 256 << 10;
     let mut blocks: Vec<Vec<u8>> = vec![Vec::with_capacity(BLOCK)];
     let mut reader = archive.read(base).expect("opens");
@@ -178,59 +189,31 @@ fn levels(archive: &Archive, base: &Base) {
         }
     }
     let raw: usize = blocks.iter().map(Vec::len).sum();
-    let rate = |spent: Cpu| raw as f64 / spent.cpu.as_secs_f64() / 1e6;
+    let rate = |used: Used| raw as f64 / used.cpu / 1e6;
     println!("\n{:<10} {:>8} {:>14} {:>14}", "zstd level", "ratio", "pack MB/s", "unpack MB/s");
-    for level in [-5, -1, 1, 3, 6] {
-        let begun = Cpu::now();
-        let packed: Vec<Vec<u8>> =
-            blocks.iter().map(|block| zstd::bulk::compress(block, level).expect("packs")).collect();
-        let packing = begun.spent();
-        let begun = Cpu::now();
-        for block in &packed {
-            std::hint::black_box(zstd::bulk::decompress(block, 2 * BLOCK).expect("unpacks"));
-        }
-        let unpacking = begun.spent();
+    let level = |level: i32| {
+        let pack = || -> Vec<Vec<u8>> {
+            blocks.iter().map(|block| zstd::bulk::compress(block, level).expect("packs")).collect()
+        };
+        let (packed, packing) = timed(pack);
+        let ((), unpacking) = timed(|| {
+            for block in &packed {
+                std::hint::black_box(zstd::bulk::decompress(block, 2 * BLOCK).expect("unpacks"));
+            }
+        });
         let stored: usize = packed.iter().map(Vec::len).sum();
         let ratio = raw as f64 / stored as f64;
         println!("{level:<10} {ratio:>8.2} {:>14.0} {:>14.0}", rate(packing), rate(unpacking));
-    }
+        json!({"level": level, "ratio": ratio, "pack_mb_s": rate(packing), "unpack_mb_s": rate(unpacking)})
+    };
+    [-5, -1, 1, 3, 6].into_iter().map(level).collect()
 }
 
-/// Time on the wall and on the processor, of all threads.
-#[derive(Clone, Copy)]
-struct Cpu {
-    wall: Duration,
-    cpu: Duration,
-}
-
-struct Begun(Instant, Duration);
-
-impl Cpu {
-    fn now() -> Begun {
-        Begun(Instant::now(), cpu())
-    }
-}
-
-impl Begun {
-    fn spent(self) -> Cpu {
-        Cpu { wall: self.0.elapsed(), cpu: cpu().saturating_sub(self.1) }
-    }
-}
-
-/// CPU time of this process, from the operating system's account of it.
-fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc");
-    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
-    let ticks: u64 = fields[11].parse::<u64>().expect("user") + fields[12].parse::<u64>().expect("system");
-    // USER_HZ is 100 on every Linux.
-    Duration::from_millis(ticks * 10)
-}
-
-/// What one run of `work` takes.
-fn timed(mut work: impl FnMut()) -> Cpu {
-    let begun = Cpu::now();
-    work();
-    begun.spent()
+/// What one run of `work` takes, on all threads of this process.
+fn timed<T>(work: impl FnOnce() -> T) -> (T, Used) {
+    let watch = Stopwatch::start(Of::Process);
+    let done = work();
+    (done, watch.stop())
 }
 
 fn head() {
@@ -240,9 +223,9 @@ fn head() {
     );
 }
 
-fn row(name: &str, base: &Base, spent: Cpu) {
+fn row(name: &str, base: &Base, used: Used) -> Value {
     let (rows, bytes) = (base.manifest.rows as f64, base.manifest.raw_bytes as f64 / 1e6);
-    let (wall, cpu) = (spent.wall.as_secs_f64(), spent.cpu.as_secs_f64().max(0.01));
+    let Used { wall, cpu } = used;
     println!(
         "{name:<38} {wall:>9.2} {cpu:>9.2} {:>12.0} {:>12.0} {:>14.0} {:>14.0}",
         rows / wall,
@@ -250,6 +233,7 @@ fn row(name: &str, base: &Base, spent: Cpu) {
         rows / cpu,
         bytes / cpu
     );
+    json!({"seconds": wall, "cpu_seconds": cpu, "rows_per_cpu_second": rows / cpu, "mb_per_cpu_second": bytes / cpu})
 }
 
 fn stores(directory: &Path) -> PartitionStores {
