@@ -132,6 +132,7 @@ fn clients_on_kafka_with_two_instances() {
         let mut settings = settings.clone();
         settings.push(("INVENTORY_STORE__LANE__GROUP".to_owned(), group.clone()));
         settings.push(("INVENTORY_STORE__LANE__INSTANCE".to_owned(), name.to_owned()));
+        settings.push(("INVENTORY_STORE__LANE__LANES".to_owned(), "2".to_owned()));
         let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         Service::start(&directory.path().join(name), &settings)
     };

@@ -11,7 +11,7 @@ use inventory_store::snapshots::{BaseError, Work};
 use inventory_store::types::{NewRecord, Partition, Topic};
 use serde_json::Value;
 
-use crate::support::broker::Broker;
+use crate::support::broker::{Broker, ONE_LANE};
 use crate::support::process::{Ran, run_with};
 use crate::support::service::{Service, eventually};
 
@@ -28,6 +28,7 @@ pub fn variables(kafka: &KafkaConfig) -> Vec<(String, String)> {
     .into();
     for (key, value) in [
         ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers.as_str()),
+        ONE_LANE.into(),
         ("INVENTORY_STORE__CONTRACT__PARTITIONS", "2"),
         ("INVENTORY_STORE__LANE__GROUP", topics.events.as_str()),
         ("INVENTORY_STORE__LANE__INSTANCE", topics.events.as_str()),
@@ -139,9 +140,7 @@ fn a_restore_shows_how_far_it_is() {
 #[test]
 fn queries_neither_fail_nor_mix_during_cutovers_on_kafka() {
     let Some(broker) = Broker::shared("recovery: cutovers on Kafka") else { return };
-    let mut settings = variables(&broker.config());
-    // Partitions that move between two lanes as these join are another matter.
-    settings.push(("INVENTORY_STORE__LANE__LANES".into(), "1".into()));
+    let settings = variables(&broker.config());
     let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     run_on(&settings, &["topics", "create", "--development"]).ended(0);
     let directory = tempfile::tempdir().expect("a directory");
@@ -159,9 +158,7 @@ fn queries_neither_fail_nor_mix_during_cutovers_on_kafka() {
 #[cfg_attr(not(feature = "failpoints"), ignore = "needs the feature failpoints")]
 fn a_repair_on_kafka_is_what_the_topic_gives_from_then_on() {
     let Some(broker) = Broker::shared("recovery: a repair on Kafka") else { return };
-    let mut settings = variables(&broker.config());
-    // How partitions are shared out between lanes is another matter.
-    settings.push(("INVENTORY_STORE__LANE__LANES".into(), "1".into()));
+    let settings = variables(&broker.config());
     let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     run_on(&settings, &["topics", "create", "--development"]).ended(0);
     let directory = tempfile::tempdir().expect("a directory");

@@ -133,9 +133,7 @@ fn the_guard_warns_before_kafka_forgets_what_no_base_has() {
     publish_old(log.as_ref());
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().join("data");
-    let mut settings = variables(&config);
-    // A partition that moves between two lanes as these join is warned of by either.
-    settings.push(("INVENTORY_STORE__LANE__LANES".into(), "1".into()));
+    let settings = variables(&config);
     let settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     warns_until_there_is_a_base(&data, &settings);
 }
