@@ -3,12 +3,14 @@
 //! | key | value |
 //! |---|---|
 //! | 1, hash of (SKU, source, id): 16 bytes | log time in ms (i64, big-endian), the outcome |
-//! | 2, log time (i64, big-endian, sign flipped), hash | nothing |
+//! | 2, log time (i64, big-endian, sign flipped), hash | further hashes |
 //!
-//! The second dates the first, so that the oldest are dropped without a scan. The hash is
-//! [`outcome_key`]; an outcome found under it must bear the name that was asked for.
+//! The second dates the first, so that the oldest are dropped without a scan: none of the outcomes it names is
+//! younger than its time. One dates all that a write has of one second; stores written before it did have one
+//! for each outcome, with no further hashes. The hash is [`outcome_key`]; an outcome found under it must bear the
+//! name that was asked for.
 
-use rocksdb::{ReadOptions, WriteBatch};
+use rocksdb::{ColumnFamily, ReadOptions, WriteBatch};
 
 use super::database::Database;
 use super::options::OUTCOMES;
@@ -19,7 +21,7 @@ use crate::types::{Sku, Timestamp};
 
 const BY_NAME: u8 = 1;
 const BY_TIME: u8 = 2;
-/// Outcomes that one write drops at most: a write must stay short.
+/// Outcomes that one write drops, about: a write must stay short.
 const MOST_DROPPED: usize = 10_000;
 
 /// The hash of a command's name.
@@ -96,28 +98,47 @@ impl StoreWriter {
             return Ok(());
         }
         let family = self.database.family(OUTCOMES)?;
+        // First: what is put below may take the place of one that is dropped.
+        if let Some(before) = staged.drop_before {
+            self.stage_dropping(family, before, batch)?;
+        }
         for (key, time, bytes) in &staged.puts {
-            let mut value = time.0.to_be_bytes().to_vec();
+            let mut value = Vec::with_capacity(8 + bytes.len());
+            value.extend_from_slice(&time.0.to_be_bytes());
             value.extend_from_slice(bytes);
             batch.put_cf(family, by_name(*key), value);
-            batch.put_cf(family, by_time(*time, *key), []);
         }
-        let Some(before) = staged.drop_before else { return Ok(()) };
+        for of_second in staged.puts.chunk_by(|(_, one, _), (_, next, _)| second(*one) == second(*next)) {
+            let Some((&(first, time, _), others)) = of_second.split_first() else { continue };
+            let newest = others.iter().fold(time, |newest, (_, time, _)| newest.max(*time));
+            let others: Vec<u8> = others.iter().flat_map(|(key, ..)| *key).collect();
+            batch.put_cf(family, by_time(newest, first), others);
+        }
+        Ok(())
+    }
+
+    fn stage_dropping(
+        &self,
+        family: &ColumnFamily,
+        before: Timestamp,
+        batch: &mut WriteBatch,
+    ) -> Result<(), StoreError> {
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound([BY_TIME]);
         options.set_iterate_upper_bound(by_time(before, [0; 16]));
         let mut iterator = self.database.db.raw_iterator_cf_opt(family, options);
         iterator.seek_to_first();
         let mut dropped = 0;
-        while let Some(dated) = iterator.key().filter(|_| dropped < MOST_DROPPED) {
-            dropped += 1;
+        while let Some((dated, others)) = iterator.item().filter(|_| dropped < MOST_DROPPED) {
             batch.delete_cf(family, dated);
-            if let (Some(time), Some(key)) = (dated.get(1..9), dated.last_chunk::<16>()) {
+            for key in dated.last_chunk().into_iter().chain(others.as_chunks().0) {
+                dropped += 1;
                 let name = by_name(*key);
-                // One that has taken the place of an older one under the same name stays.
                 let kept = self.database.db.get_pinned_cf(family, &name);
                 let kept = kept.map_err(|error| self.database.error(&error))?;
-                if kept.is_some_and(|value| value.get(..8).map(flipped) == time.try_into().ok()) {
+                // One that has taken the place of an older one under the same name stays.
+                let time = kept.as_deref().and_then(<[u8]>::first_chunk);
+                if time.is_some_and(|time| i64::from_be_bytes(*time) < before.0) {
                     batch.delete_cf(family, name);
                 }
             }
@@ -157,16 +178,12 @@ fn by_name(key: Key) -> Vec<u8> {
 
 fn by_time(time: Timestamp, key: Key) -> Vec<u8> {
     let mut bytes = vec![BY_TIME];
-    bytes.extend_from_slice(&flipped(&time.0.to_be_bytes()));
+    // With its sign flipped it is ordered as its bytes are.
+    bytes.extend_from_slice(&(time.0 ^ i64::MIN).to_be_bytes());
     bytes.extend_from_slice(&key);
     bytes
 }
 
-/// A big-endian i64 with its sign flipped: ordered as its bytes are.
-fn flipped(time: &[u8]) -> [u8; 8] {
-    let mut bytes = [0; 8];
-    bytes.iter_mut().zip(time).for_each(|(to, from)| *to = *from);
-    let [first, ..] = &mut bytes;
-    *first ^= 0x80;
-    bytes
+fn second(time: Timestamp) -> i64 {
+    time.0.div_euclid(1000)
 }
