@@ -111,12 +111,19 @@ fn what_is_no_result_is_malformed() {
         (|value| drop(value["data"].as_object_mut().expect("data").remove("code")), Reason::MissingField),
         (
             |value| drop(value["data"].as_object_mut().expect("data").remove("command_id")),
-            Reason::InvalidField,
+            Reason::MissingField,
         ),
+        (|value| value["data"] = json!([]), Reason::InvalidField),
+        (|value| value["data"]["version"] = json!(null), Reason::MissingField),
+        (|value| value["data"]["version"] = json!(1.5), Reason::InvalidField),
         (|value| drop(value.as_object_mut().expect("value").remove("data")), Reason::MissingField),
     ] {
         assert_eq!(reason(change), Err(expected));
     }
+    let twice = String::from_utf8(encoded(&accepted()).value).expect("UTF-8");
+    let twice = twice.replace(r#""sku":"#, r#""sku":"SKU-1","sku":"#);
+    let twice = decode(None, Some(twice.as_bytes()), &encoded(&accepted()).headers, MAX_BYTES);
+    assert_eq!(twice.map_err(|malformed| malformed.reason), Err(Reason::RepeatedKey));
     let none = decode(None, None, &encoded(&accepted()).headers, MAX_BYTES);
     assert_eq!(none.map_err(|malformed| malformed.reason), Err(Reason::NullValue));
 }
