@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::Name;
-use super::overlay::{Mark, Overlay};
+use super::overlay::{Mark, Overlay, Place, Sum};
 use crate::codec::result::Outcome;
 use crate::domain::event::Event;
 use crate::types::{NewRecord, Position};
@@ -69,16 +69,22 @@ impl Decided {
             of_events.extend(events.iter().filter_map(|made| at(made.record)));
             answer(&found.outcome, &of_events);
         }
+        let place = |record: usize| {
+            let sum = Sum::of(self.records.get(record)?);
+            Some(Place { offset: at(record)?.offset, sum })
+        };
         for made in self.events {
-            if let Some(position) = at(made.record) {
-                overlay.add_event(made.event, made.before, position.offset);
+            if let Some(place) = place(made.record) {
+                overlay.add_event(made.event, made.before, place);
             }
         }
         for found in self.outcomes {
             // What was only looked at has nothing to remember.
             overlay.drop_idle(found.outcome.sku.as_str());
-            if let (Some(name), Some(position)) = (found.first, at(found.record)) {
-                overlay.add_outcome(name, found.outcome, position.offset);
+            if let Some(name) = found.first
+                && let Some(place) = place(found.record)
+            {
+                overlay.add_outcome(name, found.outcome, place);
             }
         }
     }

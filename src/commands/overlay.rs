@@ -9,23 +9,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::{NOT_WRITTEN, Name, Rows};
 use crate::codec::result::Outcome;
 use crate::domain::event::Event;
 use crate::domain::rows::{Facet, StockRow};
 use crate::domain::{Aggregate, Rules, evolve, touched};
-use crate::types::{NextOffset, Offset, Version};
+use crate::types::{Headers, NewRecord, NextOffset, Offset, Record, Version};
 
 /// Committed and not yet delivered, of one partition.
 #[derive(Default)]
 pub struct Overlay {
     pub(super) skus: FxHashMap<Box<str>, OverlaySku>,
-    /// The SKUs of undelivered events, by their offset.
-    events: VecDeque<(Offset, Box<str>)>,
+    /// The SKUs of undelivered events, by their place.
+    events: VecDeque<(Place, Box<str>)>,
     pub(super) outcomes: FxHashMap<Arc<Name>, Outcome>,
-    /// The names of undelivered outcomes, by their results' offset.
-    results: VecDeque<(Offset, Arc<Name>)>,
+    /// The names of undelivered outcomes, by their results' place.
+    results: VecDeque<(Place, Arc<Name>)>,
     bytes: usize,
     /// Numbers the batches, so that a SKU is held against the store once in each.
     batch: u64,
@@ -42,6 +43,7 @@ pub(super) struct OverlaySku {
 
 struct Pending {
     event: Event<'static>,
+    offset: Offset,
     /// What the SKU's row was when the event was made.
     before: Mark,
 }
@@ -54,6 +56,46 @@ impl Mark {
     pub(super) fn of(stock: &StockRow) -> Self {
         Self(stock.version, stock.own_sequence)
     }
+}
+
+/// Where a record of ours stands, and what it is told by there.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub offset: Offset,
+    pub sum: Sum,
+}
+
+/// Tells a record of ours, where one stands, from what else could stand there if the log was made anew: a hash of
+/// its key, value and headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sum(u64);
+
+impl Sum {
+    pub(super) fn of(record: &NewRecord) -> Self {
+        Self::over(record.key.as_deref(), record.value.as_deref(), &record.headers)
+    }
+
+    fn over(key: Option<&[u8]>, value: Option<&[u8]>, headers: &dyn Headers) -> Self {
+        let mut sum = 0;
+        let mut add = |part: Option<&[u8]>| {
+            // No part is not an empty one.
+            sum = xxh3_64_with_seed(part.unwrap_or_default(), sum).wrapping_add(u64::from(part.is_some()));
+        };
+        add(key);
+        add(value);
+        headers.visit(&mut |name, value| {
+            add(Some(name.as_bytes()));
+            add(value);
+        });
+        Self(sum)
+    }
+}
+
+/// The place of this very record among those of ours that are on their way.
+fn find<'a, T>(places: &'a VecDeque<(Place, T)>, record: &Record<'_>) -> Option<&'a T> {
+    let at = places.binary_search_by_key(&record.offset, |(place, _)| place.offset).ok()?;
+    let (place, what) = places.get(at)?;
+    (place.sum == Sum::over(record.key, record.value, record.headers)).then_some(what)
 }
 
 /// Estimates, generous, of what is held beside texts.
@@ -75,7 +117,7 @@ impl Overlay {
 
     /// Lets go of what the store has folded: events and results below these positions.
     pub fn trim(&mut self, events: NextOffset, results: NextOffset) {
-        while let Some((_, sku)) = self.events.pop_front_if(|(offset, _)| events.is_past(*offset)) {
+        while let Some((_, sku)) = self.events.pop_front_if(|(place, _)| events.is_past(place.offset)) {
             self.bytes = self.bytes.saturating_sub(event_bytes(&sku));
             if let Some(state) = self.skus.get_mut(&sku) {
                 state.pending.pop_front();
@@ -84,10 +126,24 @@ impl Overlay {
                 }
             }
         }
-        while let Some((_, name)) = self.results.pop_front_if(|(offset, _)| results.is_past(*offset)) {
+        while let Some((_, name)) = self.results.pop_front_if(|(place, _)| results.is_past(place.offset)) {
             self.bytes = self.bytes.saturating_sub(outcome_bytes(&name));
             self.outcomes.remove(&name);
         }
+    }
+
+    /// The event that a record of the events topic is, where it is ours and on its way: what decoding it gives.
+    #[must_use]
+    pub fn event(&self, record: &Record<'_>) -> Option<&Event<'static>> {
+        let sku = find(&self.events, record)?;
+        let pending = self.skus.get(sku)?.pending.iter().find(|pending| pending.offset == record.offset);
+        pending.map(|pending| &pending.event)
+    }
+
+    /// The same of a record of the results topic, where its outcome is the first under its name.
+    #[must_use]
+    pub fn outcome(&self, record: &Record<'_>) -> Option<&Outcome> {
+        self.outcomes.get(find(&self.results, record)?)
     }
 
     pub(super) fn begin_batch(&mut self) {
@@ -150,23 +206,23 @@ impl Overlay {
         }
     }
 
-    /// An event of ours is committed at `offset`.
-    pub(super) fn add_event(&mut self, event: Event<'static>, before: Mark, offset: Offset) {
+    /// An event of ours is committed at `place`.
+    pub(super) fn add_event(&mut self, event: Event<'static>, before: Mark, place: Place) {
         let sku: Box<str> = event.envelope.sku.as_ref().into();
         self.bytes += event_bytes(&sku);
-        let pending = Pending { event, before };
+        let pending = Pending { event, before, offset: place.offset };
         match self.skus.get_mut(&sku) {
             Some(state) => state.pending.push_back(pending),
             None => self.skus.entry(sku.clone()).or_default().pending.push_back(pending),
         }
-        self.events.push_back((offset, sku));
+        self.events.push_back((place, sku));
     }
 
-    /// A first outcome is committed with its result at `offset`.
-    pub(super) fn add_outcome(&mut self, name: Arc<Name>, outcome: Outcome, offset: Offset) {
+    /// A first outcome is committed with its result at `place`.
+    pub(super) fn add_outcome(&mut self, name: Arc<Name>, outcome: Outcome, place: Place) {
         self.bytes += outcome_bytes(&name);
         self.outcomes.insert(Arc::clone(&name), outcome);
-        self.results.push_back((offset, name));
+        self.results.push_back((place, name));
     }
 }
 

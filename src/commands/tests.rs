@@ -214,6 +214,48 @@ fn what_is_delivered_is_let_go_of() {
 }
 
 #[test]
+fn a_record_of_ours_on_its_way_is_known_where_it_stands_and_nothing_else_is() {
+    let (mut overlay, store) = (Overlay::default(), Store::default());
+    let decided = decide(&mut overlay, &store, 0, &[receive("1"), allocate("2"), receive("1")]);
+    let (records, at) = (decided.records().to_vec(), positions(&decided, 7));
+    let outcomes: Vec<Outcome> = decided.outcomes().cloned().collect();
+    decided.commit(&mut overlay, &at, |_, _| ());
+    let known = |record: &NewRecord, offset: Offset| {
+        let partition = Partition(0);
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let (timestamp, headers) = (Timestamp(0), &record.headers);
+        let standing = Record { topic: record.topic, partition, offset, timestamp, key, value, headers };
+        match record.topic {
+            Topic::Events => {
+                let event = overlay.event(&standing);
+                assert!(event.is_none_or(|event| *event == read(record)));
+                event.is_some()
+            }
+            _ => {
+                let outcome = overlay.outcome(&standing);
+                assert!(outcome.is_none_or(|outcome| outcomes[..2].contains(outcome)));
+                outcome.is_some()
+            }
+        }
+    };
+    let mut found = 0;
+    for (record, position) in records.iter().zip(&at) {
+        found += usize::from(known(record, position.offset));
+        assert!(!known(record, Offset(position.offset.0 + 100)));
+        for change in [
+            (|record| record.key = None) as fn(&mut NewRecord),
+            |record| record.value.as_mut().expect("a value").push(b' '),
+            |record| record.headers.push(Header::new("x", "y")),
+        ] {
+            let mut other = record.clone();
+            change(&mut other);
+            assert!(!known(&other, position.offset));
+        }
+    }
+    assert_eq!((records.len(), found), (5, 4), "the result of a repeat is not the first of its name");
+}
+
+#[test]
 fn an_entry_ends_once_and_only_at_the_instant_it_has() {
     let (mut overlay, store) = (Overlay::default(), Store::default());
     let expires = at(50).to_string();

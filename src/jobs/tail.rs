@@ -131,7 +131,7 @@ impl Tail {
             };
             // What was folded before is passed over.
             projector.fold(inside(Topic::Events, up_to.events))?;
-            projector.fold_results(inside(Topic::Results, up_to.results), &mut |_| {})?;
+            projector.fold_results(inside(Topic::Results, up_to.results), |_| None, &mut |_| {})?;
             let all = records().all(|record| match record.topic {
                 Topic::Results => up_to.results.is_past(record.offset),
                 _ => up_to.events.is_past(record.offset),

@@ -135,15 +135,17 @@ impl Lane {
                 let run = (from..to).map(|index| records.get(index));
                 let folded = if topic == Topic::Results {
                     let awaited = callers.wait_for(partition);
-                    owned.projector.fold_results(run, &mut |outcome| {
-                        if awaited && callers.awaits(&outcome) {
-                            heard.push(outcome);
+                    let overlay = &owned.commands.overlay;
+                    owned.projector.fold_results(run, |record| overlay.outcome(record), &mut |outcome| {
+                        if awaited && callers.awaits(outcome) {
+                            heard.push(outcome.clone());
                         }
                     })
                 } else {
                     // A run is no longer than a batch.
                     owned.add_consumed((to - from) as u64);
-                    owned.projector.fold(run)
+                    let overlay = &owned.commands.overlay;
+                    owned.projector.fold_known(run, |record| overlay.event(record))
                 };
                 if let Err(error) = folded {
                     self.fail(partition, &error.to_string());

@@ -1,19 +1,18 @@
 use rustc_hash::FxHashSet;
 
-use super::ProjectorSettings;
 use super::fingerprint::fingerprint;
 use super::letters::{DeadLetters, Outbox};
 use super::notices::{Notices, correlation_id, log_oddity};
 use super::working::{Working, WorkingSku};
+use super::{ProjectError, ProjectorSettings};
 use crate::codec::event::{Decoded, Malformed, Reason, decode};
 use crate::codec::rows::HistoryItem;
 use crate::codec::rows::meta::Progress;
 use crate::domain::event::Event;
 use crate::domain::rows::{Entry, Facet, StockRow};
 use crate::domain::{Effect, EvolveError};
-use crate::log::LogError;
 use crate::store::{Changes, StoreError, StoreWriter};
-use crate::types::{NextOffset, Offset, Partition, Position, Record, Timestamp, partition_of};
+use crate::types::{NextOffset, Offset, Partition, Record, Timestamp, partition_of};
 
 /// Letters waiting in memory beyond this many bytes ask for a commit.
 const MAX_OUTBOX: usize = 4 << 20;
@@ -50,33 +49,6 @@ pub struct Projector {
     pub(super) last_result: Option<Offset>,
     /// Everything is staged in `changes`, and the write has not succeeded yet.
     pub(super) staged: bool,
-}
-
-/// Why a partition cannot be folded on.
-#[derive(Debug, thiserror::Error)]
-pub enum ProjectError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(
-        "malformed records of partition {partition} cannot be put aside in {}: {source}",
-        crate::types::Topic::DeadLetters
-    )]
-    DeadLetters { partition: Partition, source: LogError },
-    /// A fault of this program, not of the record.
-    #[error("the event at {position} cannot be folded: {source}")]
-    Evolve { position: Position, source: EvolveError },
-}
-
-impl ProjectError {
-    /// Whether calling [`Projector::commit`] again may succeed without anything being changed.
-    #[must_use]
-    pub fn is_retriable(&self) -> bool {
-        match self {
-            Self::Store(error) => matches!(error, StoreError::DiskFull { .. }),
-            Self::DeadLetters { source, .. } => source.is_retriable(),
-            Self::Evolve { .. } => false,
-        }
-    }
 }
 
 impl Projector {
@@ -184,6 +156,19 @@ impl Projector {
     /// # Errors
     /// The store cannot be read. This projector is of no more use then; what is written stays sound.
     pub fn fold<'a>(&mut self, records: impl Iterator<Item = Record<'a>>) -> Result<(), ProjectError> {
+        self.fold_known(records, |_| None)
+    }
+
+    /// The same where some records need not be decoded: `known` gives the event that one is, just as decoding it
+    /// would.
+    ///
+    /// # Errors
+    /// As [`Self::fold`].
+    pub fn fold_known<'a, 'k>(
+        &mut self,
+        records: impl Iterator<Item = Record<'a>>,
+        known: impl Fn(&Record<'a>) -> Option<&'k Event<'static>>,
+    ) -> Result<(), ProjectError> {
         debug_assert!(!self.staged, "a failed write is repeated before anything else is folded");
         let mut last = None;
         for record in records {
@@ -191,7 +176,7 @@ impl Projector {
             if self.progress.next.is_past(record.offset) {
                 continue;
             }
-            self.fold_one(&record)?;
+            self.fold_one(&record, known(&record))?;
             last = Some(record);
         }
         // One checksum for the batch: only the last record read is ever recognised again.
@@ -208,21 +193,38 @@ impl Projector {
         }
     }
 
-    fn fold_one(&mut self, record: &Record<'_>) -> Result<(), ProjectError> {
+    fn fold_one(&mut self, record: &Record<'_>, known: Option<&Event<'static>>) -> Result<(), ProjectError> {
         self.unwritten += 1;
         let log_time = self.progress.log_time.map_or(record.timestamp, |time| time.max(record.timestamp));
         self.progress.log_time = Some(log_time);
-        match decode(record.key, record.value, record.headers, self.settings.max_record_bytes) {
-            Ok(Decoded::Event(_)) if crate::failpoint::is_set(crate::failpoint::LOSE_EVENT) => {}
-            Ok(Decoded::Event(event)) => self.apply(&event, record, log_time)?,
-            Ok(Decoded::Unknown { event_type }) => {
-                self.progress.counters.unknown_types += 1;
-                tracing::debug!(position = %record.position(), %event_type, correlation_id = correlation_id(record), "event of an unknown type passed over");
+        let decoded = || decode(record.key, record.value, record.headers, self.settings.max_record_bytes);
+        if let Some(event) = known {
+            debug_assert_eq!(decoded(), Ok(Decoded::Event(event.clone())), "at {}", record.position());
+            self.take(event, record, log_time)?;
+        } else {
+            match decoded() {
+                Ok(Decoded::Event(event)) => self.take(&event, record, log_time)?,
+                Ok(Decoded::Unknown { event_type }) => {
+                    self.progress.counters.unknown_types += 1;
+                    tracing::debug!(position = %record.position(), %event_type, correlation_id = correlation_id(record), "event of an unknown type passed over");
+                }
+                Err(malformed) => self.put_aside(record, &malformed),
             }
-            Err(malformed) => self.put_aside(record, &malformed),
         }
         self.progress.next = record.offset.next();
         Ok(())
+    }
+
+    fn take(
+        &mut self,
+        event: &Event<'_>,
+        record: &Record<'_>,
+        log_time: Timestamp,
+    ) -> Result<(), ProjectError> {
+        if crate::failpoint::is_set(crate::failpoint::LOSE_EVENT) {
+            return Ok(());
+        }
+        self.apply(event, record, log_time)
     }
 
     fn apply(

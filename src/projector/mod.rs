@@ -9,6 +9,7 @@
 //! A record that cannot be understood is put aside in the dead letters, acknowledged, before the position
 //! passes it: at least once. The order in [`Projector::commit`] is what holds this.
 
+mod error;
 mod fingerprint;
 mod fold;
 mod kept;
@@ -22,8 +23,9 @@ mod tests;
 
 use crate::domain::Rules;
 
+pub use error::ProjectError;
 pub use fingerprint::fingerprint;
-pub use fold::{Mode, ProjectError, Projector};
+pub use fold::{Mode, Projector};
 pub use kept::{KeptError, KeptRecord};
 pub use letters::{DeadLetters, Letter, header};
 

@@ -1,6 +1,9 @@
 //! Folding results: outcomes go into the store, the first under a name stays.
 
-use super::fold::{ProjectError, Projector};
+use std::borrow::Cow;
+
+use super::ProjectError;
+use super::fold::Projector;
 use crate::codec::event::{Malformed, Reason};
 use crate::codec::result::{self, Outcome, Verdict};
 use crate::codec::rows::outcome_key;
@@ -22,14 +25,16 @@ impl Projector {
     }
 
     /// Folds records of the results topic, all of this partition, offsets rising. Records below
-    /// [`Self::next_result`] were folded before and are passed over. `heard` is told each outcome.
+    /// [`Self::next_result`] were folded before and are passed over. `known` gives the outcome that a record is,
+    /// just as decoding it would, where it need not be decoded; `heard` is told each outcome.
     ///
     /// # Errors
     /// The store cannot be read. This projector is of no more use then; what is written stays sound.
-    pub fn fold_results<'a>(
+    pub fn fold_results<'a, 'k>(
         &mut self,
         records: impl Iterator<Item = Record<'a>>,
-        heard: &mut dyn FnMut(Outcome),
+        known: impl Fn(&Record<'a>) -> Option<&'k Outcome>,
+        heard: &mut dyn FnMut(&Outcome),
     ) -> Result<(), ProjectError> {
         debug_assert!(!self.staged, "a failed write is repeated before anything else is folded");
         for record in records {
@@ -37,12 +42,19 @@ impl Projector {
                 continue;
             }
             self.unwritten += 1;
-            match self.read_result(&record) {
+            let read = match known(&record) {
+                Some(outcome) => {
+                    debug_assert_eq!(self.read_result(&record).as_ref(), Ok(outcome));
+                    Ok(Cow::Borrowed(outcome))
+                }
+                None => self.read_result(&record).map(Cow::Owned),
+            };
+            match read {
                 Ok(outcome) => {
                     self.keep(&outcome, record.timestamp)?;
                     let next = outcome.command_position.offset.next();
                     self.progress.next_commands = self.progress.next_commands.max(next);
-                    heard(outcome);
+                    heard(&outcome);
                 }
                 // Only this store writes results, so nobody can put it right by sending it again; the record
                 // stays where it is, and is told.
