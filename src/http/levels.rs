@@ -138,7 +138,7 @@ async fn served(app: &App, sku: &Sku, parameters: &Parameters) -> Result<(Partit
         same_partition("at_least", position, partition, sku)?;
     }
     let state = registry.state(partition);
-    if !state.is_owned() {
+    if state.is_elsewhere() {
         return Err(not_owned(partition).with("sku", sku.as_str()));
     }
     if !stale && state != PartitionState::Live {
@@ -157,7 +157,7 @@ pub(super) fn live_store(app: &App, sku: &Sku) -> Result<(Partition, StoreReader
     let registry = app.registry();
     let partition = registry.partition_of(sku.as_str());
     let state = registry.state(partition);
-    if !state.is_owned() {
+    if state.is_elsewhere() {
         return Err(not_owned(partition).with("sku", sku.as_str()));
     }
     let store = registry.store(partition).filter(|_| state == PartitionState::Live);
@@ -196,6 +196,9 @@ fn not_live(registry: &Registry, partition: Partition) -> Problem {
     let detail = match &status.state {
         PartitionState::Failed { .. } => {
             format!("partition {partition} stands still until someone acts; the service's log says why")
+        }
+        PartitionState::Unassigned => {
+            format!("partition {partition} is on its way to a lane, here or in another process")
         }
         state => format!("partition {partition} is {state}, {lag} events behind the end of the log"),
     };

@@ -11,6 +11,7 @@ use super::checks::CheckError;
 use super::follower::Follower;
 use super::guard::Guard;
 use super::identity::LaneIdentity;
+use super::membership::Membership;
 use super::observer::Observer;
 use super::opening::open;
 use super::registry::Registry;
@@ -81,6 +82,7 @@ impl Lanes {
             log: Arc::clone(&log),
             registry: Arc::clone(&registry),
             callers: Arc::clone(&callers),
+            membership: Membership::new(Arc::clone(&registry), lanes),
             depot,
             restores: Turns::new(settings.snapshots.restores()),
             stores,

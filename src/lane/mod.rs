@@ -19,6 +19,7 @@ mod follower;
 mod guard;
 mod identity;
 mod lanes;
+mod membership;
 mod note;
 mod observer;
 mod on_demand;

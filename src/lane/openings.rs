@@ -82,8 +82,8 @@ impl Openings {
         false
     }
 
-    /// Starts what there is room for.
-    pub(super) fn start(&mut self, shared: &Arc<Shared>, now: Timestamp) {
+    /// Starts what there is room for, for this lane. A store that another lane has in its hands is waited for.
+    pub(super) fn start(&mut self, shared: &Arc<Shared>, lane: u16, now: Timestamp) {
         // Asked at every step; how many may run at a time is for the operating system to say, and that is slow.
         if self.waiting.is_empty() {
             return;
@@ -98,7 +98,7 @@ impl Openings {
                 let left = u64::try_from(until.0.saturating_sub(now.0)).unwrap_or(0);
                 (1..=*pause).contains(&left)
             });
-            if pauses || self.running.contains_key(&partition) {
+            if pauses || self.running.contains_key(&partition) || !shared.membership.hold(lane, partition) {
                 again.push_back(partition);
                 continue;
             }

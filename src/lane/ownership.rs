@@ -8,7 +8,6 @@ use super::depot::Kept;
 use super::openings::Then;
 use super::owned::Owned;
 use super::publishing::cut;
-use super::status::State;
 use super::step::{Lane, Passing, fail};
 use crate::log::{LogError, MemberEvent, Records};
 use crate::types::{Partition, Timestamp, Topic};
@@ -27,18 +26,13 @@ impl Lane {
                 self.member.insert(log.join(&self.shared.config.group, &self.identity.instance)?)
             }
         };
-        let event = member.poll(wait);
-        let in_group = member.generation().is_ok();
-        match event {
+        match member.poll(wait) {
             Ok(MemberEvent::Nothing) => {}
-            Ok(MemberEvent::Records(records)) => {
-                self.show_joined(in_group, now);
-                return Ok(Some(records));
-            }
+            Ok(MemberEvent::Records(records)) => return Ok(Some(records)),
             Ok(MemberEvent::Assigned(partitions)) => {
                 tracing::info!(lane = self.identity.instance, partitions = ?numbers(&partitions), "partitions assigned");
                 for partition in partitions {
-                    self.registry().update(partition, |status| status.state = State::Replaying);
+                    self.shared.membership.give(self.identity.lane, partition);
                     self.openings.begin(partition);
                 }
             }
@@ -62,22 +56,41 @@ impl Lane {
             Err(error) if error.is_retriable() => return Err(error.into()),
             Err(error) => self.fail_all(&error.to_string()),
         }
-        self.show_joined(in_group, now);
         Ok(None)
     }
 
-    /// Shows once that this lane is in the group and what it was given is known: an assignment may come a little
-    /// later than the membership, and may be empty.
-    fn show_joined(&mut self, in_group: bool, now: Timestamp) {
+    /// Notes how far this lane is in the group. Gives whether it may take up what it was given.
+    fn note_membership(&mut self, now: Timestamp) -> bool {
+        let told = self.member.as_ref().and_then(|member| member.told());
+        let may_take_up = self.shared.membership.told(self.identity.lane, told, now);
+        if told.is_none() {
+            self.member_since = None;
+            self.show_left();
+        } else {
+            self.show_joined(now);
+        }
+        may_take_up
+    }
+
+    /// Shows once that this lane is in the group and what it was given is known: that may come a little later than
+    /// the membership, and may be nothing.
+    fn show_joined(&mut self, now: Timestamp) {
         const ASSIGNMENT_MS: i64 = 2_000;
-        if self.joined || !in_group {
+        let since = *self.member_since.get_or_insert(now);
+        if self.joined || !self.shared.membership.is_settled() {
             return;
         }
-        let since = *self.member_since.get_or_insert(now);
         let given = !self.owned.is_empty() || !self.openings.is_empty();
         if given || now.0.saturating_sub(since.0) >= ASSIGNMENT_MS {
             self.joined = true;
             self.registry().joined();
+        }
+    }
+
+    /// Shows that this lane is out of the group.
+    pub(super) fn show_left(&mut self) {
+        if std::mem::take(&mut self.joined) {
+            self.registry().left();
         }
     }
 
@@ -91,11 +104,7 @@ impl Lane {
     /// Someone took over the member's name. A member that was only silent for too long joins again.
     fn fenced(&mut self, now: Timestamp) {
         self.member = None;
-        self.member_since = None;
-        if std::mem::take(&mut self.joined) {
-            self.registry().left();
-        }
-        let all: Vec<_> = self.owned.keys().copied().collect();
+        let all = self.shared.membership.given(self.identity.lane);
         // Nothing is waited for here: it is another's already.
         if let Err(error) = self.hand_over(&all, Then::LetGo) {
             tracing::debug!(reason = error.reason, "partitions let go of");
@@ -118,6 +127,7 @@ impl Lane {
     /// Lets go of partitions: what is under way is finished already, as this runs between transactions.
     fn hand_over(&mut self, partitions: &[Partition], then: Then) -> Result<(), Passing> {
         let mut released = Vec::new();
+        let generation = self.generation();
         for partition in partitions {
             self.rewind.remove(partition);
             if let Some(mut owned) = self.owned.remove(partition) {
@@ -129,20 +139,18 @@ impl Lane {
                 }
                 self.shared.depot.put(*partition, Kept::Store(owned.projector.into_store()));
             }
-            self.show_absent(*partition);
+            self.shared.membership.take(self.identity.lane, *partition, generation);
             if self.openings.cancel(*partition, then) {
+                self.shared.membership.let_go(self.identity.lane, *partition);
                 released.push(*partition);
             }
         }
         self.release(then, &released)
     }
 
-    fn show_absent(&self, partition: Partition) {
-        self.registry().serve(partition, None);
-        self.registry().update(partition, |status| {
-            status.state = State::Absent;
-            status.stalled = None;
-        });
+    /// The generation that this lane is a member of now.
+    fn generation(&self) -> Option<u64> {
+        Some(self.member.as_ref()?.generation().ok()?.number())
     }
 
     fn release(&mut self, then: Then, partitions: &[Partition]) -> Result<(), Passing> {
@@ -183,13 +191,20 @@ impl Lane {
                         }
                         Err(BringUpError::Log(_) | BringUpError::Cancelled) => {}
                     }
+                    if then == Then::Release {
+                        // Generations that came meanwhile could give it to nobody.
+                        self.shared.membership.take(self.identity.lane, partition, self.generation());
+                    }
+                    self.shared.membership.let_go(self.identity.lane, partition);
                     if let Err(error) = self.release(then, &[partition]) {
                         passing = Err(error);
                     }
                 }
             }
         }
-        self.openings.start(&self.shared, now);
+        if self.note_membership(now) {
+            self.openings.start(&self.shared, self.identity.lane, now);
+        }
         passing
     }
 

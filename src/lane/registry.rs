@@ -135,7 +135,7 @@ impl Registry {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let live = |slot: &Slot| match slot.progress.borrow().state {
-            State::Absent | State::Live => true,
+            State::Absent | State::Unassigned | State::Live => true,
             State::Restoring | State::Replaying | State::Level | State::Failed { .. } | State::Stopped => {
                 false
             }
@@ -165,17 +165,18 @@ impl Registry {
     /// time.
     pub async fn wait_for(&self, position: Position, deadline: Instant) -> Waited {
         let Some(slot) = self.slot(position.partition) else { return Waited::NotOwned };
+        let has_it = |state: &State| !matches!(state, State::Absent | State::Unassigned);
         let mut progress = slot.progress.subscribe();
         let ended = tokio::time::timeout_at(deadline.into(), async {
             loop {
                 let seen = progress.borrow_and_update().clone();
-                if seen.applied.is_past(position.offset) && seen.state != State::Absent {
+                if seen.applied.is_past(position.offset) && has_it(&seen.state) {
                     return Waited::Reached;
                 }
                 match seen.state {
                     State::Absent | State::Stopped => return Waited::NotOwned,
                     State::Failed { reason } => return Waited::Failed { reason },
-                    State::Restoring | State::Replaying | State::Level | State::Live => {}
+                    State::Unassigned | State::Restoring | State::Replaying | State::Level | State::Live => {}
                 }
                 // The sender lives as long as the slot, which `self` holds.
                 if progress.changed().await.is_err() {

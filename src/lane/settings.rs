@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::callers::Callers;
 use super::checks::LogShape;
 use super::depot::Depot;
+use super::membership::Membership;
 use super::registry::Registry;
 use super::turns::Turns;
 use crate::commands::CommandSettings;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub log: Arc<dyn Log>,
     pub registry: Arc<Registry>,
     pub callers: Arc<Callers>,
+    pub membership: Membership,
     pub depot: Depot,
     /// Partitions being restored, over all lanes.
     pub restores: Turns,

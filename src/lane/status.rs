@@ -12,6 +12,8 @@ pub enum State {
     /// No lane of this process owns it.
     #[default]
     Absent,
+    /// No lane of this process has it, and the group has not said yet whether one gets it.
+    Unassigned,
     /// Its store is being made from a base.
     Restoring,
     /// Its store is opened, checked, and brought up to what the log held when that began.
@@ -32,6 +34,7 @@ impl State {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Absent => "absent",
+            Self::Unassigned => "unassigned",
             Self::Restoring => "restoring",
             Self::Replaying => "replaying",
             Self::Level => "level",
@@ -44,7 +47,13 @@ impl State {
     /// Whether a lane of this process works on it.
     #[must_use]
     pub const fn is_owned(&self) -> bool {
-        !matches!(self, Self::Absent | Self::Stopped)
+        !matches!(self, Self::Absent | Self::Unassigned | Self::Stopped)
+    }
+
+    /// Whether it is for others to answer for it.
+    #[must_use]
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self, Self::Absent | Self::Stopped)
     }
 }
 

@@ -197,12 +197,11 @@ impl Lane {
     /// Leaves the group for good.
     fn leave(&mut self) {
         self.ended = true;
-        if std::mem::take(&mut self.joined) {
-            self.registry().left();
-        }
+        self.show_left();
         self.reader = None;
         drop(self.openings.end());
         self.member = None;
+        self.shared.membership.ended(self.identity.lane);
     }
 
     fn stall(&mut self, now: Timestamp, error: &Passing) -> Next {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::callers::Callers;
 use super::checks::CheckError;
 use super::identity::LaneIdentity;
+use super::membership::Membership;
 use super::observer::Observer;
 use super::opening::open;
 use super::registry::{Registry, Waited};
@@ -105,8 +106,22 @@ struct Stage {
 
 /// A log with 200 events and a lane that has taken up both partitions and read none of them.
 fn stage() -> Stage {
+    let (log, shared, directory) = ground(LogConfig::default(), 1);
+    let lane = Lane::new(Arc::clone(&shared), LaneIdentity::new("g", "i", 0), Timestamp(0)).expect("a lane");
+    let mut stage = Stage { log, registry: Arc::clone(&shared.registry), lane, _directory: directory };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while stage.lane.owned.len() < usize::from(PARTITIONS) {
+        assert!(Instant::now() < deadline, "the stores are opened");
+        assert!(stage.lane.serve_member(Timestamp(0)).is_ok_and(|commands| commands.is_none()));
+        assert!(stage.lane.take_up(Timestamp(0)).is_ok());
+    }
+    stage
+}
+
+/// A log with 200 events, and what so many lanes over it are told.
+fn ground(settings: LogConfig, lanes: u16) -> (Arc<Flaky>, Arc<Shared>, tempfile::TempDir) {
     let directory = tempfile::tempdir().expect("a directory");
-    let settings = LogConfig { partitions: PARTITIONS, fsync: Fsync::Interval, ..LogConfig::default() };
+    let settings = LogConfig { partitions: PARTITIONS, fsync: Fsync::Interval, ..settings };
     let embedded = EmbeddedLog::open(&directory.path().join("log"), &settings).expect("the log");
     let log = Arc::new(Flaky { log: embedded, failing: AtomicU32::new(0), grown: Mutex::new(None) });
     let records = Warehouse::new(Options { skus: 20, ..Options::default() }).take(200).map(|event| {
@@ -129,7 +144,13 @@ fn stage() -> Stage {
     let stores = PartitionStores::open(directory.path(), &StoreConfig::default(), &memory).expect("stores");
     // One test has an event of ours without a result.
     let commands_from = "0:0,1:0".to_owned();
-    let config = LaneConfig { poll_wait_ms: 1, command_poll_ms: 1, commands_from, ..LaneConfig::default() };
+    let config = LaneConfig {
+        poll_wait_ms: 1,
+        command_poll_ms: 1,
+        commands_from,
+        group: "g".into(),
+        ..LaneConfig::default()
+    };
     let (shape, depot) = open(
         log.as_ref(),
         &stores,
@@ -158,8 +179,9 @@ fn stage() -> Stage {
     };
     let shared = Arc::new(Shared {
         log: Arc::<Flaky>::clone(&log),
-        registry: Arc::clone(&registry),
         callers: Callers::new(Arc::clone(&registry), 10),
+        membership: Membership::new(Arc::clone(&registry), lanes),
+        registry,
         depot,
         restores: Turns::new(1),
         stores,
@@ -168,17 +190,9 @@ fn stage() -> Stage {
         shape,
         letters: DeadLetters::Publish { appender, partitions: PARTITIONS },
         dead_partitions: PARTITIONS,
-        lanes: 1,
+        lanes,
     });
-    let lane = Lane::new(shared, LaneIdentity::new("g", "i", 0), Timestamp(0)).expect("a lane");
-    let mut stage = Stage { log, registry, lane, _directory: directory };
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while stage.lane.owned.len() < usize::from(PARTITIONS) {
-        assert!(Instant::now() < deadline, "the stores are opened");
-        assert!(stage.lane.serve_member(Timestamp(0)).is_ok_and(|commands| commands.is_none()));
-        assert!(stage.lane.take_up(Timestamp(0)).is_ok());
-    }
-    stage
+    (log, shared, directory)
 }
 
 fn end(stage: &Stage, partition: Partition) -> NextOffset {
@@ -246,6 +260,44 @@ fn a_partition_truncated_while_it_is_read_stops_alone() {
     assert!(reason.contains("inventory-store restore --from latest --cutover"), "{reason}");
     assert_eq!(stage.registry.applied(Partition(0)), Some(NextOffset::ZERO));
     assert_eq!(stage.registry.state(Partition(1)), State::Live);
+}
+
+/// Steps the lanes in turn until `done` says so.
+fn step_until(what: &str, lanes: &mut [Lane], mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < deadline, "not within a minute: {what}");
+        for lane in &mut *lanes {
+            assert_eq!(lane.step(Timestamp(0)), Next::GoOn);
+        }
+    }
+}
+
+#[test]
+fn a_partition_given_to_a_lane_while_another_has_it_still_is_taken_up_once_that_lets_go() {
+    let (log, shared, _directory) = ground(LogConfig { session_timeout_ms: 50, ..LogConfig::default() }, 2);
+    let lane = |number| Lane::new(Arc::clone(&shared), LaneIdentity::new("g", "i", number), Timestamp(0));
+    let mut lanes = [lane(0).expect("a lane"), lane(1).expect("a lane")];
+    let registry = Arc::clone(&shared.registry);
+    let all_live = || (0..PARTITIONS).all(|partition| registry.state(Partition(partition)) == State::Live);
+    step_until("both are live", &mut lanes, all_live);
+    let [moved] = shared.membership.given(1)[..] else { panic!("one each") };
+
+    // The second lane is silent while the group shares out, twice, and so put out of it.
+    for _ in 0..2 {
+        drop(log.join("g", "passing").expect("joins"));
+        assert_eq!(lanes[0].step(Timestamp(0)), Next::GoOn);
+    }
+    let has_both = || shared.membership.given(0).len() == usize::from(PARTITIONS);
+    step_until("the first lane is given everything", &mut lanes[..1], has_both);
+    for _ in 0..20 {
+        assert_eq!(lanes[0].step(Timestamp(0)), Next::GoOn);
+        assert_eq!(registry.state(moved), State::Replaying, "its store is in the second lane's hands");
+    }
+    let one_each = || [0, 1].iter().all(|lane| shared.membership.given(*lane).len() == 1);
+    step_until("they share again", &mut lanes, || one_each() && all_live());
+    assert!(registry.is_ready());
+    lanes.into_iter().for_each(Lane::finish);
 }
 
 /// The log's partition counts as asked for at `now`, in seconds.

@@ -195,6 +195,10 @@ pub trait Member: Send {
     /// The membership as it is now, for the next commit. Fetch it anew for each.
     fn generation(&self) -> Result<Generation, LogError>;
 
+    /// The generation that this member was told of last: what that one gave to it and took from it, `poll` has
+    /// brought. Nothing while it is in no group.
+    fn told(&self) -> Option<u64>;
+
     /// Gives up what [`MemberEvent::Revoked`] named; the group waits for it. Any other partition stays.
     fn release(&mut self, partitions: &[Partition]) -> Result<(), LogError>;
 }
@@ -218,6 +222,18 @@ pub struct Generation(GenerationKind);
 enum GenerationKind {
     Embedded { group: String, instance: String, number: u64 },
     Kafka(std::sync::Arc<kafka::native::GroupMetadata>),
+}
+
+impl Generation {
+    /// Generations are numbered: each rebalance has a higher one.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        match &self.0 {
+            GenerationKind::Embedded { number, .. } => *number,
+            // A member's is never negative.
+            GenerationKind::Kafka(membership) => u64::try_from(membership.generation()).unwrap_or(0),
+        }
+    }
 }
 
 /// A topic's shape: what it should have, or has.

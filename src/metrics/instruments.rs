@@ -157,7 +157,8 @@ impl Metrics {
     /// Shows `state` as the one the partition is in.
     pub fn partition_is(&self, partition: u16, state: &str) {
         let label = partition.to_string();
-        for known in ["absent", "restoring", "replaying", "level", "live", "failed", "stopped"] {
+        for known in ["absent", "unassigned", "restoring", "replaying", "level", "live", "failed", "stopped"]
+        {
             self.partition_state.with_label_values(&[label.as_str(), known]).set(i64::from(known == state));
         }
     }

@@ -110,7 +110,7 @@ pub const PARTITION_STATE: Description = gauge(
     "inventory_store_partition_state",
     "1",
     &["partition", "state"],
-    "1 for the state the partition is in, 0 for the others. States: absent, restoring, replaying, level, live, failed, stopped.",
+    "1 for the state the partition is in, 0 for the others. States: absent, unassigned, restoring, replaying, level, live, failed, stopped.",
 );
 pub const ROWS: Description =
     gauge("inventory_store_rows", "rows", &["partition"], "Rows in the store: SKUs and their entries.");

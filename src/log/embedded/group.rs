@@ -59,6 +59,8 @@ struct Seat {
     instance: String,
     /// The last generation that this member took part in; 0 = none yet.
     generation: u64,
+    /// The last generation that it was told of; 0 = none yet.
+    told: u64,
     rejoined: bool,
     /// Owned, not yet told.
     news: BTreeSet<u16>,
@@ -124,6 +126,7 @@ impl Groups {
             seat.leaving.values_mut().for_each(|told| *told = true);
             return Turn::Revoked(untold.into_iter().map(Partition).collect());
         }
+        seat.told = seat.generation;
         if !seat.news.is_empty() {
             return Turn::Assigned(std::mem::take(&mut seat.news).into_iter().map(Partition).collect());
         }
@@ -151,6 +154,12 @@ impl Groups {
     /// The generation that a member is in; nothing where it is out.
     pub(super) fn generation(&self, group: &str, id: u64) -> Option<u64> {
         Some(self.lock().groups.get(group)?.members.get(&id)?.generation)
+    }
+
+    /// The generation that a member was told of last; nothing before the first, and where it is out.
+    pub(super) fn told(&self, group: &str, id: u64) -> Option<u64> {
+        let told = self.lock().groups.get(group)?.members.get(&id)?.told;
+        (told > 0).then_some(told)
     }
 
     /// Whether a commit by this membership is still good.

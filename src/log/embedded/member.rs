@@ -159,6 +159,10 @@ impl Member for EmbeddedMember {
         Ok(Generation(GenerationKind::Embedded { group, instance, number }))
     }
 
+    fn told(&self) -> Option<u64> {
+        self.shared.groups.told(&self.group, self.id)
+    }
+
     fn release(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
         for partition in self.shared.groups.release(&self.group, self.id, partitions) {
             self.give_up(partition);

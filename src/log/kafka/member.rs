@@ -42,6 +42,8 @@ pub(super) struct KafkaMember {
     revoked: BTreeSet<Partition>,
     /// Of that revocation, and started: to be given up when the last is released.
     released: Vec<Partition>,
+    /// The generation whose assignment was taken last.
+    told: Option<u64>,
 }
 
 impl KafkaMember {
@@ -67,6 +69,7 @@ impl KafkaMember {
             started: BTreeMap::new(),
             revoked: BTreeSet::new(),
             released: Vec::new(),
+            told: None,
         })
     }
 
@@ -86,6 +89,10 @@ impl KafkaMember {
     fn serve(&mut self, change: Change) -> Result<Option<MemberEvent>, LogError> {
         match change {
             Change::Assigned(partitions) => {
+                // A generation ends with an assignment, which may be empty, and the next does not begin before it
+                // is taken.
+                let membership = GroupMetadata::of(&self.consumer);
+                self.told = membership.and_then(|of| u64::try_from(of.generation()).ok());
                 self.consumer
                     .incremental_assign(&TopicPartitionList::new())
                     .map_err(|error| self.failed("taking an assignment", &error))?;
@@ -109,6 +116,7 @@ impl KafkaMember {
                 self.give_up(&reading)?;
                 self.revoked.clear();
                 self.released.clear();
+                self.told = None;
                 Ok(Some(MemberEvent::Lost(partitions)))
             }
         }
@@ -262,6 +270,10 @@ impl Member for KafkaMember {
             return Err(joining());
         }
         Ok(Generation(GenerationKind::Kafka(Arc::new(membership))))
+    }
+
+    fn told(&self) -> Option<u64> {
+        self.told
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), LogError> {

@@ -35,6 +35,36 @@ pub fn two_members_share(harness: &mut dyn Harness) {
     });
 }
 
+/// Whoever is told of a generation was told of all that it takes and gives.
+pub fn a_generation_is_told_with_what_it_takes_and_gives(harness: &mut dyn Harness) {
+    let log = harness.log();
+    let count = usize::from(harness.partitions());
+    let mut first = Owner::join(&*log, GROUP, "only");
+    assert_eq!(first.member.told(), None);
+    eventually("one member owns everything", || {
+        first.serve();
+        first.owned.len() == count
+    });
+    let alone = first.member.told().expect("what it owns was given to it by a generation");
+    let mut second = Owner::join(&*log, GROUP, "second");
+    let mut together = None;
+    eventually("both are told of a generation that both are members of", || {
+        first.serve();
+        second.serve();
+        together = together.or(second.member.told());
+        together.is_some_and(|together| first.member.told() >= Some(together))
+    });
+    assert!(together > Some(alone), "{together:?} came after {alone}");
+    assert!(first.owned.len() < count, "the second's share was taken from it");
+    eventually("the partitions are shared, and the last generation told", || {
+        first.serve();
+        second.serve();
+        let told = first.member.told();
+        let current = first.member.generation().ok().map(|generation| generation.number());
+        first.owned.len() + second.owned.len() == count && told == second.member.told() && told == current
+    });
+}
+
 /// As members that are killed between the generation that takes a partition from one and the next, which would give it
 /// to the other.
 pub fn members_gone_while_sharing_get_everything_when_they_come_back(harness: &mut dyn Harness) {

@@ -49,7 +49,7 @@ macro_rules! conformance {
             transactions: are_read_whole_with_their_positions, are_not_seen_before_their_commit, leave_gaps,
                 aborted_ones_are_never_read, with_positions_only;
             fencing: a_newer_writer_of_the_same_id_fences_the_older, a_stale_generation_commits_nothing;
-            groups: one_member_owns_everything, two_members_share, members_gone_while_sharing_get_everything_when_they_come_back, a_new_owner_sees_all_that_the_old_committed,
+            groups: one_member_owns_everything, two_members_share, a_generation_is_told_with_what_it_takes_and_gives, members_gone_while_sharing_get_everything_when_they_come_back, a_new_owner_sees_all_that_the_old_committed,
                 delivers_only_what_was_started, a_member_dropped_with_a_revocation_unanswered_leaves, a_member_dropped_without_looking_leaves, an_unasked_release_changes_nothing, delivers_what_came_back;
             concurrency: many_appenders_keep_their_own_order, readers_see_one_order;
             retention: dropped_records_move_the_start;

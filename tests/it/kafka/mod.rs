@@ -1,6 +1,7 @@
 //! The Kafka log on a real broker: what the conformance suite cannot ask of both logs.
 
 mod codecs;
+mod lanes;
 mod outage;
 mod security;
 mod topics;

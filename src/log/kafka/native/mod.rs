@@ -333,7 +333,7 @@ impl GroupMetadata {
     }
 
     /// Negative while the consumer is in no group.
-    pub(super) fn generation(&self) -> i32 {
+    pub(in crate::log) fn generation(&self) -> i32 {
         // SAFETY: alive until dropped.
         unsafe { sys::rd_kafka_consumer_group_metadata_generation_id(self.0.as_ptr()) }
     }

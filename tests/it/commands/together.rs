@@ -1,0 +1,155 @@
+//! Lanes of one process as members of the group: they come together.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use inventory_store::lane::{Registry, State};
+use inventory_store::log::{
+    Appender, Assignment, Bounds, Consumed, Generation, Log, LogError, Member, MemberEvent, Purpose, Reader,
+    TopicDescription, Transactor,
+};
+use inventory_store::types::{NextOffset, Partition, Timestamp, Topic};
+
+use super::harness::{World, until_live};
+
+/// A log that watches the members of its groups, of which one may be told to come late.
+struct Watched {
+    log: Arc<dyn Log>,
+    /// The instance that comes late: once every partition is live, and where none is, after a while.
+    late: Option<&'static str>,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    registry: OnceLock<Arc<Registry>>,
+    late_came: AtomicBool,
+    /// What was asked for again while it was live.
+    taken_live: Mutex<Vec<Partition>>,
+}
+
+impl Watched {
+    fn new(world: &World, late: Option<&'static str>) -> Arc<Self> {
+        Arc::new(Self { log: Arc::clone(&world.log), late, seen: Arc::default() })
+    }
+}
+
+impl Seen {
+    fn is_live(&self, partition: Partition) -> bool {
+        self.registry.get().is_some_and(|registry| registry.state(partition) == State::Live)
+    }
+
+    fn all_live(&self) -> bool {
+        let count = self.registry.get().map_or(0, |registry| registry.count());
+        count > 0 && (0..count).all(|number| self.is_live(Partition(number)))
+    }
+}
+
+struct WatchedMember {
+    seen: Arc<Seen>,
+    /// Nothing = it has not come yet.
+    inner: Option<Box<dyn Member>>,
+    join: Box<dyn Fn() -> Result<Box<dyn Member>, LogError> + Send>,
+    made: Instant,
+}
+
+impl WatchedMember {
+    fn inner(&mut self) -> &mut dyn Member {
+        self.inner.as_deref_mut().expect("a member that was given something")
+    }
+}
+
+impl Member for WatchedMember {
+    fn poll(&mut self, wait: Duration) -> Result<MemberEvent, LogError> {
+        /// Long enough to bring all up, and well below what a lane waits for another.
+        const LATE: Duration = Duration::from_secs(3);
+        let Some(inner) = &mut self.inner else {
+            if self.seen.all_live() || self.made.elapsed() > LATE {
+                self.inner = Some((self.join)()?);
+                self.seen.late_came.store(true, Ordering::SeqCst);
+            } else {
+                std::thread::park_timeout(wait);
+            }
+            return Ok(MemberEvent::Nothing);
+        };
+        let event = inner.poll(wait)?;
+        if let MemberEvent::Revoked(partitions) = &event {
+            let live = partitions.iter().copied().filter(|partition| self.seen.is_live(*partition));
+            self.seen.taken_live.lock().expect("whole").extend(live);
+        }
+        Ok(event)
+    }
+    fn start(&mut self, from: &[(Partition, NextOffset)]) -> Result<(), LogError> {
+        self.inner().start(from)
+    }
+    fn pause(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        self.inner.as_mut().map_or(Ok(()), |inner| inner.pause(partitions))
+    }
+    fn resume(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        self.inner.as_mut().map_or(Ok(()), |inner| inner.resume(partitions))
+    }
+    fn generation(&self) -> Result<Generation, LogError> {
+        let late = || LogError::Unreachable { reason: "it has not come yet".into() };
+        self.inner.as_ref().ok_or_else(late)?.generation()
+    }
+    fn told(&self) -> Option<u64> {
+        self.inner.as_ref()?.told()
+    }
+    fn release(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        self.inner().release(partitions)
+    }
+}
+
+impl Log for Watched {
+    fn join(&self, group: &str, instance: &str) -> Result<Box<dyn Member>, LogError> {
+        let (log, group, name) = (Arc::clone(&self.log), group.to_owned(), instance.to_owned());
+        let join = Box::new(move || log.join(&group, &name));
+        let inner = if self.late == Some(instance) { None } else { Some(join()?) };
+        Ok(Box::new(WatchedMember { seen: Arc::clone(&self.seen), inner, join, made: Instant::now() }))
+    }
+
+    fn cluster_id(&self) -> Result<String, LogError> {
+        self.log.cluster_id()
+    }
+    fn partitions(&self, topic: Topic) -> Result<u16, LogError> {
+        self.log.partitions(topic)
+    }
+    fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
+        self.log.bounds(topic, partition)
+    }
+    fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError> {
+        self.log.offset_at(topic, partition, time)
+    }
+    fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Consumed>>, LogError> {
+        self.log.committed(group, partitions)
+    }
+    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
+        self.log.reader(purpose, from)
+    }
+    fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
+        self.log.appender()
+    }
+    fn transactor(&self, id: &str) -> Result<Box<dyn Transactor>, LogError> {
+        self.log.transactor(id)
+    }
+    fn describe(&self, topic: Topic) -> Result<Option<TopicDescription>, LogError> {
+        self.log.describe(topic)
+    }
+    fn create(&self, topic: Topic, want: &TopicDescription) -> Result<(), LogError> {
+        self.log.create(topic, want)
+    }
+}
+
+/// The second lane comes when the first was given everything long ago.
+pub fn lanes_take_up_together(world: &World) {
+    let log = Watched::new(world, Some("a-1"));
+    let seen = Arc::clone(&log.seen);
+    let log: Arc<dyn Log> = log;
+    let lanes = world.start_on(&log, "a");
+    assert!(seen.registry.set(lanes.registry()).is_ok());
+    until_live(&lanes.registry());
+    assert!(seen.late_came.load(Ordering::SeqCst), "no lane is left behind");
+    assert_eq!(*seen.taken_live.lock().expect("whole"), [], "what is live stays where it is");
+    lanes.stop();
+}
