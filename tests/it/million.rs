@@ -17,7 +17,7 @@ use inventory_store::log::kafka::KafkaLog;
 use inventory_store::types::{Headers, NewRecord};
 use serde_json::Value;
 
-use crate::support::broker::{Broker, ONE_LANE};
+use crate::support::broker::Broker;
 use crate::support::model::{Model, comparable};
 use crate::support::seed;
 use crate::support::service::{Service, Used, eventually};
@@ -35,7 +35,6 @@ pub fn environment(config: &KafkaConfig) -> Vec<(&'static str, String)> {
         ("INVENTORY_STORE__KAFKA__TOPICS__SNAPSHOTS", config.topics.snapshots.clone()),
         ("INVENTORY_STORE__KAFKA__TOPICS__RESULTS", config.topics.results.clone()),
         ("INVENTORY_STORE__KAFKA__TOPICS__DEAD_LETTERS", config.topics.dead_letters.clone()),
-        (ONE_LANE[0], ONE_LANE[1].to_owned()),
     ]
 }
 

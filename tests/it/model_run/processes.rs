@@ -42,6 +42,7 @@ impl Processes {
         let mut settings = variables(&kafka, PARTITIONS);
         for (name, value) in [
             ("LANE__GROUP", "processes"),
+            ("LANE__LANES", "1"),
             ("KAFKA__CONSUMER__SESSION_TIMEOUT_MS", "2500"),
             ("KAFKA__CONSUMER__HEARTBEAT_INTERVAL_MS", "300"),
             // What one that was killed had open holds up every reader for so long.

@@ -24,7 +24,8 @@ struct Scene {
 impl Scene {
     /// Nothing where there is no broker.
     fn new(what: &str) -> Option<Self> {
-        let settings = variables(&Broker::shared(what)?.config());
+        let mut settings = variables(&Broker::shared(what)?.config());
+        settings.push(("INVENTORY_STORE__LANE__LANES".into(), "1".into()));
         let scene = Self { settings, directory: tempfile::tempdir().expect("a directory") };
         run_on(&scene.settings(), &["topics", "create", "--development"]).ended(0);
         std::fs::create_dir(scene.data()).expect("a data directory");

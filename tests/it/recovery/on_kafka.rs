@@ -11,7 +11,7 @@ use inventory_store::snapshots::{BaseError, Work};
 use inventory_store::types::{NewRecord, Partition, Topic};
 use serde_json::Value;
 
-use crate::support::broker::{Broker, ONE_LANE};
+use crate::support::broker::Broker;
 use crate::support::process::{Ran, run_with};
 use crate::support::service::{Service, eventually};
 
@@ -28,7 +28,6 @@ pub fn variables(kafka: &KafkaConfig) -> Vec<(String, String)> {
     .into();
     for (key, value) in [
         ("KAFKA_BOOTSTRAP_SERVERS", kafka.bootstrap_servers.as_str()),
-        ONE_LANE.into(),
         ("INVENTORY_STORE__CONTRACT__PARTITIONS", "2"),
         ("INVENTORY_STORE__LANE__GROUP", topics.events.as_str()),
         ("INVENTORY_STORE__LANE__INSTANCE", topics.events.as_str()),

@@ -330,16 +330,11 @@ fn tail(log: &Path) -> String {
     lines[lines.len().saturating_sub(30)..].join("\n")
 }
 
-/// A setting for a service whose partitions are to stay where they are: with a second lane, which joins a moment
-/// later, half of them move to it when all are live already, and are nobody's meanwhile.
-pub const ONE_LANE: [&str; 2] = ["INVENTORY_STORE__LANE__LANES", "1"];
-
 /// The settings as variables of the environment.
 pub fn variables(kafka: &KafkaConfig, partitions: u16) -> Vec<(String, String)> {
     let mut variables = vec![
         ("KAFKA_BOOTSTRAP_SERVERS".to_owned(), kafka.bootstrap_servers.clone()),
         ("INVENTORY_STORE__CONTRACT__PARTITIONS".to_owned(), partitions.to_string()),
-        ONE_LANE.map(str::to_owned).into(),
     ];
     let topics = &kafka.topics;
     for (key, name) in [
