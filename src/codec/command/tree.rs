@@ -45,10 +45,11 @@ impl<'a> Json<'a> {
     }
 
     /// The scanner bounds the nesting, and so the recursion.
-    fn read(scanner: &mut Scanner<'a>) -> Result<Self, SyntaxError> {
+    fn read(scanner: &mut Scanner<'a>) -> Result<Self, Box<SyntaxError>> {
         if scanner.is_object() {
             let mut members = Vec::with_capacity(8);
-            scanner.members(|scanner, key| {
+            scanner.members(|scanner| {
+                let key = scanner.key()?;
                 members.push((scanner.name(key).text(), Self::read(scanner)?));
                 Ok(())
             })?;

@@ -66,7 +66,8 @@ impl<'a> Data<'a> {
         if !scanner.is_object() {
             return Err(invalid("data", "expected an object"));
         }
-        scanner.members(|scanner, key| {
+        scanner.members(|scanner| {
+            let key = scanner.key()?;
             let value = scanner.value()?.token(scanner.text(), &[]);
             let name = scanner.name(key).text();
             if let Some(member) = data.member(&name)

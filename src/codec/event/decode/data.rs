@@ -27,7 +27,7 @@ impl<'a> Data<'a> {
 
     /// Reads the object that is next in `scanner`.
     #[inline]
-    pub(super) fn fill(&mut self, kind: Kind, scanner: &mut Scanner<'a>) -> Result<Lexeme, SyntaxError> {
+    pub(super) fn fill(&mut self, kind: Kind, scanner: &mut Scanner<'a>) -> Result<Lexeme, Box<SyntaxError>> {
         let start = scanner.at();
         self.kind = Some(kind);
         if kind == Kind::LevelChanged {

@@ -6,12 +6,12 @@ use smallvec::SmallVec;
 
 use super::data::Data;
 use super::kind::Kind;
-use super::names::fields;
+use super::names::{Expected, Field, fields};
 use super::object::{Object, Unknown};
 use super::read;
 use crate::codec::event::json::{Scanner, Token, unescape};
 use crate::codec::event::media::{self, Form};
-use crate::codec::event::{Malformed, Reason};
+use crate::codec::event::{JSON, Malformed, Reason, STRUCTURED};
 use crate::domain::event::{Envelope, Event};
 use crate::types::{Headers, Sku, UtcTime};
 
@@ -22,7 +22,7 @@ pub(in crate::codec) const TRACE_PARENT_HEADER: &str = "traceparent";
 const ATTRIBUTE_PREFIX: &str = "ce_";
 
 fields! {
-    /// Attributes have one spelling.
+    /// Attributes have one spelling. First those that we write ourselves, in that order.
     attribute {
         SPECVERSION "specversion" ""
         ID "id" ""
@@ -30,17 +30,17 @@ fields! {
         TYPE "type" ""
         SUBJECT "subject" ""
         TIME "time" ""
-        DATACONTENTTYPE "datacontenttype" ""
-        DATA "data" ""
-        DATA_BASE64 "data_base64" ""
         SEQUENCE "sequence" ""
         SEQUENCETYPE "sequencetype" ""
         BASED_ON "basedon" ""
         CAUSATION_ID "causationid" ""
         CAUSATION_SOURCE "causationsource" ""
         CORRELATION_ID "correlationid" ""
+        DATACONTENTTYPE "datacontenttype" ""
+        DATA "data" ""
         TRACE_PARENT "traceparent" ""
         TRACE_STATE "tracestate" ""
+        DATA_BASE64 "data_base64" ""
         DATASCHEMA "dataschema" ""
         PARTITION_KEY "partitionkey" ""
         EXPECTED_VERSION "expectedversion" ""
@@ -63,26 +63,26 @@ pub(super) struct HeaderView<'a> {
 /// Headers that are no CloudEvents attributes, and stand in for those that are missing.
 #[derive(Clone, Copy)]
 pub(super) struct Tracing<'a> {
-    pub(super) correlation_id: Token<'a>,
-    pub(super) trace_parent: Token<'a>,
+    pub(super) correlation_id: Option<&'a [u8]>,
+    pub(super) trace_parent: Option<&'a [u8]>,
 }
 
 impl<'a> HeaderView<'a> {
     pub(super) fn of(headers: &'a dyn Headers) -> Self {
         let mut view = Self {
             content_type: Token::Absent,
-            tracing: Tracing { correlation_id: Token::Absent, trace_parent: Token::Absent },
+            tracing: Tracing { correlation_id: None, trace_parent: None },
             attributes: SmallVec::new(),
         };
         headers.visit(&mut |name, value| {
             if let Some(attribute) = name.strip_prefix(ATTRIBUTE_PREFIX) {
                 view.attributes.push((attribute, value));
             } else if name == "content-type" {
-                view.content_type = header(value);
+                view.content_type = content_type(value);
             } else if name.eq_ignore_ascii_case(CORRELATION_HEADER) {
-                view.tracing.correlation_id = header(value);
+                view.tracing.correlation_id = value;
             } else if name == TRACE_PARENT_HEADER {
-                view.tracing.trace_parent = header(value);
+                view.tracing.trace_parent = value;
             }
         });
         view
@@ -106,6 +106,14 @@ fn header(value: Option<&[u8]>) -> Token<'_> {
     value.map_or(Token::Absent, |bytes| simdutf8::basic::from_utf8(bytes).map_or(Token::NotUtf8, Token::Text))
 }
 
+/// The same; what nearly every record has needs no look at its bytes.
+fn content_type(value: Option<&[u8]>) -> Token<'_> {
+    [STRUCTURED, JSON]
+        .into_iter()
+        .find(|known| value == Some(known.as_bytes()))
+        .map_or_else(|| header(value), Token::Text)
+}
+
 pub(super) type Attributes<'a> = Object<'a, ATTRIBUTES>;
 
 /// Reads the value of a structured record to its end, into places that the caller has made: they are too
@@ -125,10 +133,11 @@ pub(super) fn scan<'a>(
     }
     let mut known = None;
     attributes.within(&scanner);
-    let mut unknown = Unknown::new();
-    scanner.members(|scanner, key| {
-        let slot = attribute::NAMES.find(scanner, key);
-        let is_data = slot.is_some_and(|(slot, _)| slot == attribute::DATA.slot);
+    let (mut unknown, mut expected) = (Unknown::new(), Expected::FIRST);
+    scanner.members(|scanner| {
+        let at = scanner.at();
+        let name = attribute::NAMES.next(scanner, &mut expected)?;
+        let is_data = name.is_some_and(|name| name.is(attribute::DATA));
         let lexeme = if is_data
             && data.kind().is_none()
             && scanner.is_object()
@@ -140,7 +149,7 @@ pub(super) fn scan<'a>(
         } else {
             scanner.value()?
         };
-        attributes.take(slot, scanner, key, lexeme, &mut unknown);
+        attributes.take(name, lexeme, scanner, at, &mut unknown);
         Ok(())
     })?;
     scanner.end()?;
@@ -148,13 +157,12 @@ pub(super) fn scan<'a>(
     Ok(known)
 }
 
-/// The type that seems to follow the data, where a writer sorts its members: a guess that saves reading the
+/// The type where it ends the record, as it does where a writer sorts its members: a guess that saves reading the
 /// data again, and that whoever uses the data has to check.
 #[cold]
 fn guessed_kind(rest: &str) -> Option<Kind> {
-    const TYPE: &str = "\"type\":\"";
-    let at = memchr::memmem::rfind(rest.as_bytes(), TYPE.as_bytes())?;
-    rest.get(at + TYPE.len()..)?.split('"').next().and_then(Kind::named)
+    let (before, event_type) = rest.trim_end().strip_suffix("\"}")?.rsplit_once('"')?;
+    if before.ends_with("\"type\":") { Kind::named(event_type) } else { None }
 }
 
 /// Reads a value whose content does not matter to its end.
@@ -166,6 +174,9 @@ pub(super) fn check(text: &str) -> Result<(), Malformed> {
 }
 
 fn kind(attributes: &Attributes<'_>) -> Option<Kind> {
+    if let Some(text) = attributes.plain_text(attribute::TYPE) {
+        return Kind::named(text);
+    }
     match attributes.get(attribute::TYPE) {
         Token::Text(text) => Kind::named(text),
         Token::Escaped(raw) => Kind::named(&unescape(raw)),
@@ -185,21 +196,16 @@ impl<'a> Attributes<'a> {
         let mut attributes = Self::new();
         attributes.expect_aside(view.attributes.len());
         for (name, value) in &view.attributes {
-            if let Some((slot, _)) = attribute::NAMES.named(name) {
-                attributes.put(slot, header(*value));
+            if let Some(spelled) = attribute::NAMES.named(name) {
+                attributes.put(spelled.slot(), header(*value));
             }
         }
         attributes
     }
 
     pub(super) fn identify(&self) -> Result<Identity<'a>, Malformed> {
-        let spec_version = self.get(attribute::SPECVERSION);
-        let is_known = match spec_version {
-            Token::Text(text) => text == "1.0",
-            Token::Escaped(raw) => unescape(raw) == "1.0",
-            _ => false,
-        };
-        if !is_known {
+        let is_known = self.plain_text(attribute::SPECVERSION) == Some("1.0");
+        if !is_known && self.optional_text(attribute::SPECVERSION).ok().flatten().as_deref() != Some("1.0") {
             return Err(Malformed::new(Reason::SpecVersion, "specversion: expected \"1.0\""));
         }
         let id = self.text(attribute::ID)?;
@@ -227,13 +233,20 @@ impl<'a> Attributes<'a> {
     }
 
     /// An attribute that only informs: whatever is no text, or an empty one, is taken as absent.
-    pub(super) fn information(&self, field: super::names::Field, header: Token<'a>) -> Option<Text<'a>> {
-        informing(self.get(field)).or_else(|| informing(header))
+    /// `beside` is a header that stands in for it.
+    pub(super) fn information(&self, field: Field, beside: Option<&'a [u8]>) -> Option<Text<'a>> {
+        match self.plain_text(field) {
+            Some(text) if !text.is_empty() => Some(Cow::Borrowed(text)),
+            _ => informing(self.get(field)).or_else(|| informing(header(beside))),
+        }
     }
 
     /// A count in an attribute: a decimal string, as we write it, or an integer. Anything else, as a foreign
     /// source may have under the same name, is taken as absent.
-    fn count(&self, field: super::names::Field) -> Option<u64> {
+    fn count(&self, field: Field) -> Option<u64> {
+        if self.is_nowhere(field) {
+            return None;
+        }
         let decimal = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?;
         match self.get(field) {
             Token::Text(text) => decimal(text),
@@ -273,8 +286,8 @@ pub(super) fn complete<'a>(
         time,
         sequence: attributes.count(attribute::SEQUENCE),
         based_on: attributes.count(attribute::BASED_ON),
-        causation_id: attributes.information(attribute::CAUSATION_ID, Token::Absent),
-        causation_source: attributes.information(attribute::CAUSATION_SOURCE, Token::Absent),
+        causation_id: attributes.information(attribute::CAUSATION_ID, None),
+        causation_source: attributes.information(attribute::CAUSATION_SOURCE, None),
         correlation_id: attributes.information(attribute::CORRELATION_ID, tracing.correlation_id),
         trace_parent: attributes.information(attribute::TRACE_PARENT, tracing.trace_parent),
     };

@@ -126,7 +126,8 @@ fn units<'a>(object: &Object<'a>, field: Field) -> Read<BTreeMap<Cow<'a, str>, Q
             return Err(invalid(field, "an object"));
         };
         let mut members: Vec<(Name<'a>, Token<'a>)> = Vec::new();
-        Scanner::new(text).members(|scanner, key| {
+        Scanner::new(text).members(|scanner| {
+            let key = scanner.key()?;
             members.push((scanner.name(key), scanner.value()?.token(text, &[])));
             Ok(())
         })?;

@@ -1,6 +1,6 @@
 //! `level-changed` in its three layouts: nested, flat and minimal.
 
-use super::names::fields;
+use super::names::{Expected, fields};
 use super::object::{Object, Unknown};
 use super::read::{invalid, missing};
 use crate::codec::event::json::{Lexeme, Scanner, SyntaxError, Token};
@@ -12,21 +12,21 @@ fields! {
         SKU "sku" ""
         PREVIOUS "previous_stock_level" "previousStockLevel"
         NEW "new_stock_level" "newStockLevel"
-        PREVIOUS_ON_HAND "previous_quantity_on_hand" "previousQuantityOnHand"
-        PREVIOUS_ALLOCATED "previous_quantity_allocated" "previousQuantityAllocated"
-        PREVIOUS_AVAILABLE "previous_available_to_promise" "previousAvailableToPromise"
-        NEW_ON_HAND "new_quantity_on_hand" "newQuantityOnHand"
-        NEW_ALLOCATED "new_quantity_allocated" "newQuantityAllocated"
-        NEW_AVAILABLE "new_available_to_promise" "newAvailableToPromise"
         CHANGE_REASON "change_reason" "changeReason"
-        REASON_CODE "reason_code" "reasonCode"
-        CHANGE_TYPE "change_type" "changeType"
         LOCATION_ID "location_id" "locationId"
         ALLOCATION_ID "allocation_id" "allocationId"
         LOT_NUMBER "lot_number" "lotNumber"
         EXPIRY_DATE "expiry_date" "expiryDate"
         EXPIRES_AT "expires_at" "expiresAt"
         COMMENT "comment" ""
+        PREVIOUS_ON_HAND "previous_quantity_on_hand" "previousQuantityOnHand"
+        PREVIOUS_ALLOCATED "previous_quantity_allocated" "previousQuantityAllocated"
+        PREVIOUS_AVAILABLE "previous_available_to_promise" "previousAvailableToPromise"
+        NEW_ON_HAND "new_quantity_on_hand" "newQuantityOnHand"
+        NEW_ALLOCATED "new_quantity_allocated" "newQuantityAllocated"
+        NEW_AVAILABLE "new_available_to_promise" "newAvailableToPromise"
+        CHANGE_TYPE "change_type" "changeType"
+        REASON_CODE "reason_code" "reasonCode"
     }
 }
 
@@ -67,14 +67,15 @@ pub(super) fn fill<'a>(
     object: &mut Object<'a>,
     levels: &mut Levels<'a>,
     scanner: &mut Scanner<'a>,
-) -> Result<(), SyntaxError> {
+) -> Result<(), Box<SyntaxError>> {
     object.within(scanner);
-    let mut unknown = Unknown::new();
-    scanner.members(|scanner, key| {
-        let slot = f::NAMES.find(scanner, key);
-        let nested = match slot {
-            Some((slot, _)) if slot == f::PREVIOUS.slot => Some(&mut levels.previous),
-            Some((slot, _)) if slot == f::NEW.slot => Some(&mut levels.new),
+    let (mut unknown, mut expected) = (Unknown::new(), Expected::FIRST);
+    scanner.members(|scanner| {
+        let at = scanner.at();
+        let name = f::NAMES.next(scanner, &mut expected)?;
+        let nested = match name {
+            Some(name) if name.is(f::PREVIOUS) => Some(&mut levels.previous),
+            Some(name) if name.is(f::NEW) => Some(&mut levels.new),
             _ => None,
         };
         let lexeme = match nested {
@@ -86,7 +87,7 @@ pub(super) fn fill<'a>(
             }
             _ => scanner.value()?,
         };
-        object.take(slot, scanner, key, lexeme, &mut unknown);
+        object.take(name, lexeme, scanner, at, &mut unknown);
         Ok(())
     })?;
     object.check_unknown(unknown);

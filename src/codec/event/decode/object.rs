@@ -5,8 +5,8 @@
 
 use smallvec::SmallVec;
 
-use super::names::{Field, Names, Spelling};
-use crate::codec::event::json::{Key, Lexeme, Name, Scanner, SyntaxError, Token};
+use super::names::{Expected, Field, Names, Spelled};
+use crate::codec::event::json::{Lexeme, Name, Scanner, SyntaxError, Token};
 use crate::codec::event::{Malformed, Reason};
 
 /// Most fields one kind of object has.
@@ -21,9 +21,8 @@ pub(super) struct Object<'a, const N: usize = SLOTS> {
     slots: [Lexeme; N],
     /// Values that stand in no text: headers'.
     aside: Vec<Token<'a>>,
-    /// Slots that were filled under the snake_case name, and under the camelCase one; a bit each.
-    snake: u32,
-    camel: u32,
+    /// Names that stand here: a bit for each spelling of each field.
+    seen: u64,
     /// Values of slots filled under both names: the one that came second.
     second: Vec<(usize, Lexeme)>,
     /// A name that stands twice.
@@ -36,8 +35,7 @@ impl<'a, const N: usize> Object<'a, N> {
             text: "",
             slots: [Lexeme::ABSENT; N],
             aside: Vec::new(),
-            snake: 0,
-            camel: 0,
+            seen: 0,
             second: Vec::new(),
             repeated: None,
         }
@@ -51,46 +49,44 @@ impl<'a, const N: usize> Object<'a, N> {
 
     /// Reads the object that is next in `scanner`.
     #[inline]
-    pub(super) fn fill(&mut self, names: &Names, scanner: &mut Scanner<'a>) -> Result<(), SyntaxError> {
+    pub(super) fn fill(&mut self, names: &Names, scanner: &mut Scanner<'a>) -> Result<(), Box<SyntaxError>> {
         self.within(scanner);
-        let mut unknown = Unknown::new();
-        scanner.members(|scanner, key| {
-            let slot = names.find(scanner, key);
+        let (mut unknown, mut expected) = (Unknown::new(), Expected::FIRST);
+        scanner.members(|scanner| {
+            let at = scanner.at();
+            let name = names.next(scanner, &mut expected)?;
             let lexeme = scanner.value()?;
-            self.take(slot, scanner, key, lexeme, &mut unknown);
+            self.take(name, lexeme, scanner, at, &mut unknown);
             Ok(())
         })?;
         self.check_unknown(unknown);
         Ok(())
     }
 
-    /// Puts a member's value where it belongs.
+    /// Puts the value of a member, which begins at `at`, where it belongs.
     #[inline]
     pub(super) fn take(
         &mut self,
-        slot: Option<(usize, Spelling)>,
-        scanner: &Scanner<'a>,
-        key: Key,
+        name: Option<Spelled>,
         lexeme: Lexeme,
+        scanner: &Scanner<'a>,
+        at: usize,
         unknown: &mut Unknown<'a>,
     ) {
-        let Some((slot, spelling)) = slot else {
-            unknown.push(scanner.name(key));
+        let Some(name) = name else {
+            unknown.push(scanner.name_at(at));
             return;
         };
-        let bit = 1 << slot;
-        let (same, other) = match spelling {
-            Spelling::Snake => (&mut self.snake, self.camel),
-            Spelling::Camel => (&mut self.camel, self.snake),
-        };
-        if *same & bit != 0 {
-            self.repeated = Some(scanner.name(key));
-        } else if other & bit != 0 {
-            self.second.push((slot, lexeme));
-        } else if let Some(place) = self.slots.get_mut(slot) {
-            *place = lexeme;
+        if self.seen & (name.bit() | name.other_bit()) == 0 {
+            if let Some(place) = self.slots.get_mut(name.slot()) {
+                *place = lexeme;
+            }
+        } else if self.seen & name.bit() != 0 {
+            self.repeated = Some(scanner.name_at(at));
+        } else {
+            self.second.push((name.slot(), lexeme));
         }
-        *same |= bit;
+        self.seen |= name.bit();
     }
 
     /// Makes room for so many values that stand in no text.
@@ -128,6 +124,23 @@ impl<'a, const N: usize> Object<'a, N> {
         }
     }
 
+    /// The field's text where it stands under one name, without escapes; whatever else there is, is for
+    /// [`Self::get`].
+    #[inline]
+    pub(super) fn plain_text(&self, field: Field) -> Option<&'a str> {
+        let lexeme = self.slots.get(field.slot).filter(|_| self.second.is_empty())?;
+        lexeme.plain_text(self.text).or_else(|| match self.aside.as_slice() {
+            [] => None,
+            aside => lexeme.token(self.text, aside).text(),
+        })
+    }
+
+    /// Whether the field stands under no name.
+    #[inline]
+    pub(super) fn is_nowhere(&self, field: Field) -> bool {
+        self.slots.get(field.slot).is_none_or(|lexeme| *lexeme == Lexeme::ABSENT)
+    }
+
     /// The field's value under either name; the one that says something, where the other is null.
     #[inline]
     pub(super) fn get(&self, field: Field) -> Token<'a> {
@@ -139,8 +152,29 @@ impl<'a, const N: usize> Object<'a, N> {
         }
     }
 
-    /// Reads the field under the name, or both names, that it has. Both may stand there only with one value.
+    /// Reads a field as nearly all are: absent, or under one name and as `plain` takes it. Whatever else stands
+    /// there is for `read`.
     #[inline]
+    pub(super) fn read_plain<T: PartialEq>(
+        &self,
+        field: Field,
+        plain: impl FnOnce(Lexeme, &'a str) -> Option<T>,
+        read: impl FnMut(Token<'a>) -> Result<T, Malformed>,
+    ) -> Result<Option<T>, Malformed> {
+        let lexeme = self.slots.get(field.slot).copied().unwrap_or(Lexeme::ABSENT);
+        if lexeme == Lexeme::ABSENT {
+            return Ok(None);
+        }
+        if self.second.is_empty()
+            && let Some(value) = plain(lexeme, self.text)
+        {
+            return Ok(Some(value));
+        }
+        self.read(field, read)
+    }
+
+    /// Reads the field under the name, or both names, that it has. Both may stand there only with one value.
+    #[inline(never)]
     pub(super) fn read<T: PartialEq>(
         &self,
         field: Field,

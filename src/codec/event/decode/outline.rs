@@ -87,7 +87,7 @@ fn outline<'a>(attributes: &Attributes<'a>, data: Option<&'a str>) -> Result<Out
         source: identity.source,
         event_type: identity.event_type,
         sku: agreed_sku(subject, skus, None)?,
-        correlation_id: attributes.information(attribute::CORRELATION_ID, Token::Absent),
-        trace_parent: attributes.information(attribute::TRACE_PARENT, Token::Absent),
+        correlation_id: attributes.information(attribute::CORRELATION_ID, None),
+        trace_parent: attributes.information(attribute::TRACE_PARENT, None),
     })
 }

@@ -91,12 +91,19 @@ impl<'a, const N: usize> Object<'a, N> {
     /// Free text.
     #[inline]
     pub(super) fn text(&self, field: Field) -> Result<Text<'a>, Malformed> {
-        required(field, self.optional_text(field)?)
+        match self.plain_text(field) {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => required(field, self.optional_text(field)?),
+        }
     }
 
     #[inline]
     pub(super) fn optional_text(&self, field: Field) -> Result<Option<Text<'a>>, Malformed> {
-        self.read(field, |token| string(field, token))
+        self.read_plain(
+            field,
+            |lexeme, text| lexeme.plain_text(text).map(Cow::Borrowed),
+            |token| string(field, token),
+        )
     }
 
     /// The id of an entry, or a name that is kept: short, without control characters.
@@ -107,22 +114,45 @@ impl<'a, const N: usize> Object<'a, N> {
 
     #[inline]
     pub(super) fn optional_label(&self, field: Field) -> Result<Option<Text<'a>>, Malformed> {
-        self.read(field, |token| label(field, token))
+        self.read_plain(
+            field,
+            |lexeme, text| {
+                let text = lexeme.plain_text(text)?;
+                limits::check_label(text).is_ok().then_some(Cow::Borrowed(text))
+            },
+            |token| label(field, token),
+        )
     }
 
     #[inline]
     pub(super) fn optional_whole(&self, field: Field) -> Result<Option<i64>, Malformed> {
-        self.read(field, |token| whole(field, token))
+        self.read_plain(
+            field,
+            |lexeme, text| lexeme.number(text).and_then(integer),
+            |token| whole(field, token),
+        )
     }
 
     #[inline]
     pub(super) fn quantity(&self, field: Field) -> Result<Quantity, Malformed> {
-        required(field, self.read(field, |token| quantity(field, token))?)
+        let quantity = self.read_plain(
+            field,
+            |lexeme, text| {
+                let units = u64::try_from(lexeme.number(text).and_then(integer)?).ok()?;
+                Quantity::new(units).ok()
+            },
+            |token| quantity(field, token),
+        )?;
+        required(field, quantity)
     }
 
     #[inline]
     pub(super) fn optional_time(&self, field: Field) -> Result<Option<UtcTime>, Malformed> {
-        self.read(field, |token| time(field, token))
+        self.read_plain(
+            field,
+            |lexeme, text| lexeme.plain_text(text)?.parse().ok(),
+            |token| time(field, token),
+        )
     }
 
     pub(super) fn money(&self, field: Field) -> Result<Money, Malformed> {

@@ -52,6 +52,27 @@ impl Lexeme {
         (self.0 >> 4) as usize & MAX_TEXT
     }
 
+    /// The text of a string without escapes, where it is one.
+    #[inline]
+    pub(in crate::codec) fn plain_text(self, text: &str) -> Option<&str> {
+        self.of(Kind::Text, text)
+    }
+
+    /// The text of a number, where it is one.
+    #[inline]
+    pub(in crate::codec) fn number(self, text: &str) -> Option<&str> {
+        self.of(Kind::Number, text)
+    }
+
+    #[inline]
+    fn of(self, kind: Kind, text: &str) -> Option<&str> {
+        if self.0 & 0xf != kind as u64 {
+            return None;
+        }
+        let start = self.start();
+        text.get(start..start + (self.0 >> (4 + BITS)) as usize)
+    }
+
     /// The value in its text; `aside` is the list beside it.
     #[inline]
     pub(in crate::codec) fn token<'a>(self, text: &'a str, aside: &[Token<'a>]) -> Token<'a> {

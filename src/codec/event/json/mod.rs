@@ -13,7 +13,7 @@ mod string;
 
 pub(in crate::codec) use lexeme::{Lexeme, MAX_TEXT};
 pub(in crate::codec) use number::integer;
-pub(in crate::codec) use scanner::{Key, MAX_DEPTH, Name, Scanner};
+pub(in crate::codec) use scanner::{KEY_WINDOW, MAX_DEPTH, Name, Scanner};
 pub(in crate::codec) use string::unescape;
 
 use super::{Malformed, Reason};
@@ -39,7 +39,15 @@ pub(in crate::codec) enum Token<'a> {
     NotUtf8,
 }
 
-impl Token<'_> {
+impl<'a> Token<'a> {
+    /// A text without escapes.
+    pub(in crate::codec) fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Null is as good as absent: the CloudEvents JSON format says so of attributes, we of every field.
     pub(in crate::codec) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent | Self::Null)
@@ -55,9 +63,9 @@ pub(in crate::codec) struct SyntaxError {
     pub too_deep: bool,
 }
 
-impl From<SyntaxError> for Malformed {
+impl From<Box<SyntaxError>> for Malformed {
     #[cold]
-    fn from(error: SyntaxError) -> Self {
+    fn from(error: Box<SyntaxError>) -> Self {
         if error.too_deep {
             return Self::new(
                 Reason::TooDeep,

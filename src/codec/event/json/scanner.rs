@@ -6,6 +6,9 @@ use super::{SyntaxError, string, unescape};
 /// Deepest nesting that is read: the outermost object is level 1.
 pub(in crate::codec) const MAX_DEPTH: u32 = 64;
 
+/// How many bytes are looked at to see whether a member's name stands there.
+pub(in crate::codec) const KEY_WINDOW: usize = 32;
+
 /// A place in a JSON text.
 pub(in crate::codec) struct Scanner<'a> {
     text: &'a str,
@@ -37,7 +40,8 @@ impl<'a> Name<'a> {
     }
 }
 
-type Scanned<T> = Result<T, SyntaxError>;
+/// Boxed, so that what is scanned comes back in registers.
+type Scanned<T> = Result<T, Box<SyntaxError>>;
 
 impl<'a> Scanner<'a> {
     pub(in crate::codec) fn new(text: &'a str) -> Self {
@@ -45,8 +49,13 @@ impl<'a> Scanner<'a> {
     }
 
     #[cold]
-    fn error(&self, expected: &'static str) -> SyntaxError {
-        SyntaxError { at: self.at, expected, too_deep: false }
+    fn error(&self, expected: &'static str) -> Box<SyntaxError> {
+        Box::new(SyntaxError { at: self.at, expected, too_deep: false })
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Box<SyntaxError> {
+        Box::new(SyntaxError { at: self.at, expected: "", too_deep: true })
     }
 
     /// All of it, read or not.
@@ -87,8 +96,16 @@ impl<'a> Scanner<'a> {
         self.bytes.get(self.at).copied()
     }
 
+    /// Passes over white space, which machines seldom write.
     #[inline]
     pub(in crate::codec) fn space(&mut self) {
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.spaces();
+        }
+    }
+
+    #[cold]
+    fn spaces(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
@@ -112,7 +129,7 @@ impl<'a> Scanner<'a> {
     #[inline]
     fn enter(&mut self) -> Scanned<()> {
         if self.depth == MAX_DEPTH {
-            return Err(SyntaxError { at: self.at, expected: "", too_deep: true });
+            return Err(self.too_deep());
         }
         self.at += 1;
         self.depth += 1;
@@ -160,7 +177,10 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         match self.peek() {
             Some(b'{') => {
-                self.members(|scanner, _| scanner.value().map(|_| ()))?;
+                self.members(|scanner| {
+                    scanner.key()?;
+                    scanner.value().map(|_| ())
+                })?;
                 Ok(self.object_since(start))
             }
             Some(b'[') => {
@@ -174,11 +194,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads an object; `member` is called behind each colon and has to read the value there.
+    /// Reads an object; `member` is called before each name and has to read it ([`Self::key`]) and the value
+    /// behind it.
     #[inline]
     pub(in crate::codec) fn members(
         &mut self,
-        mut member: impl FnMut(&mut Self, Key) -> Scanned<()>,
+        mut member: impl FnMut(&mut Self) -> Scanned<()>,
     ) -> Scanned<()> {
         self.enter()?;
         self.space();
@@ -188,14 +209,7 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            if self.peek() != Some(b'"') {
-                return Err(self.error("a name in quotes"));
-            }
-            let key = self.string()?;
-            self.space();
-            self.expect(b':', "a colon")?;
-            self.space();
-            member(self, key)?;
+            member(self)?;
             self.space();
             match self.peek() {
                 Some(b',') => self.at += 1,
@@ -207,6 +221,45 @@ impl<'a> Scanner<'a> {
         self.at += 1;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// Reads a member's name and its colon.
+    #[inline]
+    pub(in crate::codec) fn key(&mut self) -> Scanned<Key> {
+        if self.peek() != Some(b'"') {
+            return Err(self.error("a name in quotes"));
+        }
+        let key = self.string()?;
+        self.space();
+        self.expect(b':', "a colon")?;
+        self.space();
+        Ok(key)
+    }
+
+    /// Passes over a member's name with its quotes and its colon, `length` bytes, where `is_it` says of the next
+    /// [`KEY_WINDOW`] bytes that they begin with it. Says whether it did.
+    #[inline]
+    pub(in crate::codec) fn pass_key(
+        &mut self,
+        length: usize,
+        is_it: impl FnOnce(&[u8; KEY_WINDOW]) -> bool,
+    ) -> bool {
+        let stands_here = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk()).is_some_and(is_it);
+        if stands_here {
+            self.at += length;
+            self.space();
+        }
+        stands_here
+    }
+
+    /// The name whose opening quote stands at `at`, where this scanner has read it.
+    #[cold]
+    pub(in crate::codec) fn name_at(&self, at: usize) -> Name<'a> {
+        let mut again = Self { at, ..Self::new(self.text) };
+        match again.string() {
+            Ok(key) => self.name(key),
+            Err(_) => Name { raw: "", escaped: false },
+        }
     }
 
     /// Reads an array; `element` is called before each value and has to read it.

@@ -1,27 +1,25 @@
 //! Strings: where they end, and what their escapes mean.
 
+use wide::u8x16;
+
 /// The first byte from `at` on that is a quote, a backslash or a control character; the end, where none is.
 ///
-/// Looks at two words of eight bytes at a time, then at one: most of a record is inside strings.
+/// Looks at sixteen bytes at a time: most of a record is inside strings.
 #[inline]
 pub(super) fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     while let Some(block) = bytes.get(at..).and_then(|rest| rest.first_chunk::<16>()) {
-        let both = u128::from_le_bytes(*block);
-        // Its lower half and its upper.
-        let (first, second) = (special(both as u64), special((both >> 64) as u64));
-        if first | second != 0 {
-            let (found, before) = if first != 0 { (first, 0) } else { (second, 8) };
-            return at + before + (found.trailing_zeros() / 8) as usize;
+        let found = special(u8x16::new(*block));
+        if found != 0 {
+            return at + found.trailing_zeros() as usize;
         }
         at += 16;
     }
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
-        let found = special(u64::from_le_bytes(*word));
-        if found != 0 {
-            return at + (found.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
+    plain_until_end(bytes, at)
+}
+
+/// The same within the last few bytes of a text.
+#[cold]
+fn plain_until_end(bytes: &[u8], mut at: usize) -> usize {
     while let Some(byte) = bytes.get(at) {
         if *byte == b'"' || *byte == b'\\' || *byte < 0x20 {
             break;
@@ -31,16 +29,13 @@ pub(super) fn plain_until(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The high bit of each byte that is special; sound up to and including the lowest one set, which is all
-/// that is asked (a borrow can only reach the bytes above it).
+/// A bit for each byte that is special, the first one's lowest.
 #[inline]
-fn special(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = ONES << 7;
-    // Flipping 0x02 moves the quote (0x22) down beside the control characters, the space and `!` above.
-    let quote_or_control = (word ^ (ONES * 0x02)).wrapping_sub(ONES * 0x21);
-    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
-    (quote_or_control | backslash) & !word & HIGH
+fn special(block: u8x16) -> u32 {
+    let control = block.min(u8x16::splat(0x1f)).simd_eq(block);
+    let quote = block.simd_eq(u8x16::splat(b'"'));
+    let backslash = block.simd_eq(u8x16::splat(b'\\'));
+    (control | quote | backslash).to_bitmask()
 }
 
 /// How many bytes the escape at `at` takes; nothing where it is unsound, a lone surrogate included.
