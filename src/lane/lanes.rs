@@ -226,11 +226,13 @@ impl Drop for Lanes {
 }
 
 fn run(mut lane: Lane, stop: &Stop) {
+    /// How often the group is served while a lane pauses: a change of it waits for all its members.
+    const GROUP_EACH: Duration = Duration::from_millis(100);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         while !stop.is_requested() {
             match lane.step(now()) {
                 Next::GoOn => {}
-                Next::Pause(length) => stop.wait(length),
+                Next::Pause(length) => stop.wait(length.min(GROUP_EACH)),
                 Next::Done => stop.wait(Duration::from_secs(3600)),
             }
         }

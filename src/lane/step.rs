@@ -12,7 +12,7 @@ use super::settings::Shared;
 use super::status::State;
 use super::writer::Writer;
 use crate::config::lane::LaneConfig;
-use crate::log::{LogError, Member, Purpose, Reader};
+use crate::log::{LogError, Member, Purpose, Reader, Records};
 use crate::types::{Partition, Timestamp};
 
 /// Owns the partitions that the command group gives it, a [`Lane::step`] at a time: brings their stores up,
@@ -56,7 +56,7 @@ pub struct Lane {
 pub enum Next {
     /// Step again: the step itself waits for something to happen.
     GoOn,
-    /// Nothing will work before this long; stop or step again then.
+    /// Nothing will work before this long. Until then a step serves the group: it waits for none.
     Pause(Duration),
     /// No partition is left that could be brought forward, and none will come.
     Done,
@@ -117,7 +117,10 @@ impl Lane {
             return Next::Done;
         }
         if let Some(left) = self.pause.left(now) {
-            return Next::Pause(left);
+            return match self.stay(now) {
+                Ok(()) => Next::Pause(left),
+                Err(error) => self.stall(now, &error),
+            };
         }
         let next = match self.try_step(now) {
             Ok(()) => {
@@ -139,8 +142,7 @@ impl Lane {
         self.resolve()?;
         self.rewind()?;
         self.heed_backpressure()?;
-        let commands = self.serve_member(now)?;
-        self.take_up(now)?;
+        let commands = self.serve_group(now)?;
         self.transact(now, commands.as_deref())?;
         self.publish_snapshots(now);
         self.stand_still();
@@ -149,6 +151,23 @@ impl Lane {
             owned.publish(&self.shared.registry);
         }
         Ok(())
+    }
+
+    /// Serves the group alone, which waits for nobody: partitions come and go while an error passes.
+    fn stay(&mut self, now: Timestamp) -> Result<(), Passing> {
+        let commands = self.serve_group(now)?;
+        self.put_back(commands.as_deref());
+        Ok(())
+    }
+
+    /// Serves the member and takes up what was brought up. Gives commands, where they came.
+    fn serve_group(&mut self, now: Timestamp) -> Result<Option<Box<dyn Records>>, Passing> {
+        let commands = self.serve_member(now)?;
+        let taken = self.take_up(now);
+        if taken.is_err() {
+            self.put_back(commands.as_deref());
+        }
+        taken.map(|()| commands)
     }
 
     pub(super) fn registry(&self) -> &Registry {

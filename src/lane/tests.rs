@@ -15,6 +15,7 @@ use super::settings::{LaneMemory, LaneSettings, Shared};
 use super::status::{PartitionStatus, State};
 use super::step::{Lane, Next};
 use super::turns::Turns;
+use crate::codec::command::Draft;
 use crate::codec::event::{Mode, encode};
 use crate::commands::CommandSettings;
 use crate::config::lane::LaneConfig;
@@ -25,13 +26,13 @@ use crate::domain::Rules;
 use crate::generator::{Options, Warehouse};
 use crate::log::embedded::EmbeddedLog;
 use crate::log::{
-    Appender, Assignment, Bounds, Consumed, Log, LogError, Member, Purpose, Reader, TopicDescription,
-    Transactor,
+    Appender, Assignment, Bounds, Consumed, Log, LogError, Member, MemberEvent, Purpose, Reader,
+    TopicDescription, Transactor,
 };
 use crate::metrics::metrics;
 use crate::projector::{DeadLetters, ProjectorSettings};
 use crate::store::PartitionStores;
-use crate::types::{NewRecord, NextOffset, Offset, Partition, Position, Timestamp, Topic, partition_of};
+use crate::types::{NewRecord, NextOffset, Offset, Partition, Position, Sku, Timestamp, Topic, partition_of};
 
 const PARTITIONS: u16 = 2;
 
@@ -244,6 +245,75 @@ fn an_error_that_may_pass_is_shown_tried_again_ever_later_and_forgotten() {
     assert_eq!(pauses, [100, 200, 400]);
     assert_eq!(stage.registry.status(Partition(0)).and_then(|status| status.stall()), None);
     step_to_the_end(&mut stage, Partition(0));
+}
+
+#[test]
+fn partitions_are_shared_out_while_a_lane_waits_for_an_error_to_pass() {
+    let mut stage = stage();
+    step_to_the_end(&mut stage, Partition(0));
+    step_to_the_end(&mut stage, Partition(1));
+    stage.lane.reader = None;
+    stage.log.failing.store(u32::MAX, Ordering::SeqCst);
+    assert_eq!(stage.lane.step(Timestamp(1_000)), Next::Pause(Duration::from_millis(100)));
+
+    let mut other = stage.log.join("g", "other").expect("joins");
+    let mut given = Vec::new();
+    for _ in 0..100 {
+        if let MemberEvent::Assigned(partitions) = other.poll(Duration::ZERO).expect("a member") {
+            given.extend(partitions);
+        }
+        assert_eq!(stage.lane.step(Timestamp(1_001)), Next::Pause(Duration::from_millis(99)));
+    }
+    let [moved] = given[..] else { panic!("half of them: {given:?}") };
+    assert_eq!(stage.registry.state(moved), State::Absent);
+    assert_eq!(stage.registry.state(Partition(1 - moved.0)), State::Live);
+
+    // What is sent meanwhile is decided once it is over.
+    let sku = (0..).map(|i| format!("S-{i}")).find(|sku| partition_of(sku, PARTITIONS) != moved);
+    command(&stage, &sku.expect("one of two"));
+    for _ in 0..10 {
+        assert_eq!(stage.lane.step(Timestamp(1_002)), Next::Pause(Duration::from_millis(98)));
+    }
+    stage.log.failing.store(0, Ordering::SeqCst);
+    let results =
+        |stage: &Stage| stage.log.bounds(Topic::Results, Partition(1 - moved.0)).expect("bounds").last_stable;
+    let before = results(&stage);
+    for _ in 0..200 {
+        assert_eq!(stage.lane.step(Timestamp(2_000)), Next::GoOn);
+        if results(&stage) > before {
+            return;
+        }
+    }
+    panic!("the command was never decided");
+}
+
+/// Appends a command for the SKU.
+fn command(stage: &Stage, sku: &str) {
+    let sku = Sku::new(sku).expect("a SKU");
+    let data = serde_json::json!({ "quantity": 5 });
+    let encoded = crate::codec::command::encode(&Draft {
+        name: "product-stock.receive",
+        sku: &sku,
+        source: "/test",
+        id: "1",
+        time: None,
+        expected_version: None,
+        expiry_time: None,
+        correlation_id: None,
+        trace_parent: None,
+        data: &data,
+    });
+    let record = NewRecord {
+        topic: Topic::Commands,
+        partition: partition_of(sku.as_str(), PARTITIONS),
+        timestamp: None,
+        key: Some(sku.as_str().as_bytes().to_vec()),
+        value: Some(encoded.value),
+        headers: encoded.headers,
+    };
+    for answer in stage.log.appender().expect("an appender").append(vec![record]) {
+        answer.expect("appended");
+    }
 }
 
 #[test]

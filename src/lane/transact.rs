@@ -65,6 +65,13 @@ impl Lane {
         if parts.is_empty() { Ok(()) } else { self.write(parts) }
     }
 
+    /// Has commands delivered once more: none of them is decided now.
+    pub(super) fn put_back(&mut self, commands: Option<&dyn Records>) {
+        let records = (0..commands.map_or(0, Records::len)).filter_map(|index| Some(commands?.get(index)));
+        let partitions = records.map(|record| record.partition);
+        self.rewind.extend(partitions.filter(|partition| self.owned.contains_key(partition)));
+    }
+
     fn decides(&self, partition: Partition) -> bool {
         self.owned.get(&partition).is_some_and(Owned::decides) && !self.rewind.contains(&partition)
     }

@@ -1,17 +1,19 @@
-//! Lanes of one process as members of the group: they come together.
+//! Lanes of one process as members of the group: they come together, and serve the group whatever happens.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use inventory_store::config::lane::LaneConfig;
 use inventory_store::lane::{Registry, State};
 use inventory_store::log::{
-    Appender, Assignment, Bounds, Consumed, Generation, Log, LogError, Member, MemberEvent, Purpose, Reader,
-    TopicDescription, Transactor,
+    Appender, Assignment, Batch, Bounds, Consumed, Generation, Log, LogError, Member, MemberEvent, Purpose,
+    Reader, TopicDescription, Transactor,
 };
 use inventory_store::types::{NextOffset, Partition, Timestamp, Topic};
 
 use super::harness::{World, until_live};
+use crate::support::lanes::{self, eventually};
 
 /// A log that watches the members of its groups, of which one may be told to come late.
 struct Watched {
@@ -27,6 +29,8 @@ struct Seen {
     late_came: AtomicBool,
     /// What was asked for again while it was live.
     taken_live: Mutex<Vec<Partition>>,
+    /// Nothing can be read.
+    unreadable: AtomicBool,
 }
 
 impl Watched {
@@ -101,7 +105,25 @@ impl Member for WatchedMember {
     }
 }
 
+struct WatchedReader(Box<dyn Reader>, Arc<Seen>);
+
+impl Reader for WatchedReader {
+    fn poll(&mut self, max: usize, wait: Duration) -> Result<Batch, LogError> {
+        if self.1.unreadable.load(Ordering::SeqCst) {
+            return Err(LogError::Unreachable { reason: "as told".into() });
+        }
+        self.0.poll(max, wait)
+    }
+    fn assign(&mut self, from: &[Assignment]) -> Result<(), LogError> {
+        self.0.assign(from)
+    }
+}
+
 impl Log for Watched {
+    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
+        Ok(Box::new(WatchedReader(self.log.reader(purpose, from)?, Arc::clone(&self.seen))))
+    }
+
     fn join(&self, group: &str, instance: &str) -> Result<Box<dyn Member>, LogError> {
         let (log, group, name) = (Arc::clone(&self.log), group.to_owned(), instance.to_owned());
         let join = Box::new(move || log.join(&group, &name));
@@ -123,9 +145,6 @@ impl Log for Watched {
     }
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Consumed>>, LogError> {
         self.log.committed(group, partitions)
-    }
-    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
-        self.log.reader(purpose, from)
     }
     fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
         self.log.appender()
@@ -152,4 +171,31 @@ pub fn lanes_take_up_together(world: &World) {
     assert!(seen.late_came.load(Ordering::SeqCst), "no lane is left behind");
     assert_eq!(*seen.taken_live.lock().expect("whole"), [], "what is live stays where it is");
     lanes.stop();
+}
+
+/// One instance waits for an error to pass, for longer than this test runs: the next gets its share all the same.
+pub fn partitions_are_shared_out_while_lanes_wait_for_an_error_to_pass(world: &World) {
+    let log = Watched::new(world, None);
+    let seen = Arc::clone(&log.seen);
+    let log: Arc<dyn Log> = log;
+    let config = LaneConfig { retry_min_ms: 600_000, retry_max_ms: 600_000, ..world.config("a") };
+    let a = lanes::start(&log, &world.directory("a"), &config).expect("started");
+    let ra = a.registry();
+    until_live(&ra);
+    seen.unreadable.store(true, Ordering::SeqCst);
+    eventually("its lanes wait", || {
+        ra.statuses().iter().all(|status| status.stalled.is_some()).then_some(())
+    });
+    let b = world.start("b");
+    let rb = b.registry();
+    eventually("the partitions are shared", || {
+        let live = |registry: &Registry| -> Vec<bool> {
+            registry.statuses().iter().map(|status| status.state == State::Live).collect()
+        };
+        let (mine, theirs) = (live(&ra), live(&rb));
+        let once = mine.iter().zip(&theirs).all(|(mine, theirs)| mine != theirs);
+        (once && mine.contains(&true) && theirs.contains(&true)).then_some(())
+    });
+    b.stop();
+    a.stop();
 }
