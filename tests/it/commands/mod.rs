@@ -41,7 +41,7 @@ on_both_logs! {
     moves: what_was_decided_is_remembered_after_a_restart, what_was_decided_is_remembered_after_the_loss_of_the_disk,
         what_was_decided_is_remembered_by_another_instance, two_instances_share_and_hand_over_without_loss_or_repeat,
         partitions_left_with_nobody_are_given_out_again, a_zombie_commits_nothing, a_caller_is_answered_where_its_partition_is_not_owned;
-    together: lanes_take_up_together,
+    together: lanes_take_up_together, an_idle_lane_waits,
         partitions_are_shared_out_while_lanes_wait_for_an_error_to_pass;
     commit: a_commit_whose_answer_is_lost_is_read_back, an_aborted_commit_is_tried_again,
         positions_lost_by_the_group_are_known_by_the_results,

@@ -1,6 +1,6 @@
-//! Lanes of one process as members of the group: they come together, and serve the group whatever happens.
+//! Lanes of one process as members of the group: they come together, and an idle one waits.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ struct Watched {
 #[derive(Default)]
 struct Seen {
     registry: OnceLock<Arc<Registry>>,
+    polls: AtomicU64,
     late_came: AtomicBool,
     /// What was asked for again while it was live.
     taken_live: Mutex<Vec<Partition>>,
@@ -68,6 +69,7 @@ impl Member for WatchedMember {
     fn poll(&mut self, wait: Duration) -> Result<MemberEvent, LogError> {
         /// Long enough to bring all up, and well below what a lane waits for another.
         const LATE: Duration = Duration::from_secs(3);
+        self.seen.polls.fetch_add(1, Ordering::SeqCst);
         let Some(inner) = &mut self.inner else {
             if self.seen.all_live() || self.made.elapsed() > LATE {
                 self.inner = Some((self.join)()?);
@@ -170,6 +172,30 @@ pub fn lanes_take_up_together(world: &World) {
     until_live(&lanes.registry());
     assert!(seen.late_came.load(Ordering::SeqCst), "no lane is left behind");
     assert_eq!(*seen.taken_live.lock().expect("whole"), [], "what is live stays where it is");
+    lanes.stop();
+}
+
+/// Polls follow one another as fast as a lane goes round: an idle one waits in each.
+pub fn an_idle_lane_waits(world: &World) {
+    const LANES: u32 = 2;
+    const POLLS: u32 = 100;
+    const WAIT_MS: u64 = 20;
+    let log = Watched::new(world, None);
+    let seen = Arc::clone(&log.seen);
+    let log: Arc<dyn Log> = log;
+    let config = LaneConfig { command_poll_ms: WAIT_MS, ..world.config("a") };
+    assert_eq!(u32::from(config.lanes), LANES);
+    let lanes = lanes::start(&log, &world.directory("a"), &config).expect("started");
+    until_live(&lanes.registry());
+    lanes::until_level(&world.log, &lanes.registry());
+    let (before, began) = (seen.polls.load(Ordering::SeqCst), Instant::now());
+    eventually("both lanes go round", || {
+        (seen.polls.load(Ordering::SeqCst) >= before + u64::from(POLLS)).then_some(())
+    });
+    // Half of what they wait: one that spins takes a thousandth.
+    let least = Duration::from_millis(WAIT_MS) * POLLS / LANES / 2;
+    let took = began.elapsed();
+    assert!(took >= least, "{POLLS} polls of {LANES} lanes in {took:?}, at least {least:?} expected");
     lanes.stop();
 }
 
