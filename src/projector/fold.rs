@@ -176,7 +176,9 @@ impl Projector {
             if self.progress.next.is_past(record.offset) {
                 continue;
             }
-            self.fold_one(&record, known(&record))?;
+            let is_read = record.value.is_some_and(|value| value.len() <= self.settings.max_record_bytes);
+            let known = if is_read { known(&record) } else { None };
+            self.fold_one(&record, known)?;
             last = Some(record);
         }
         // One checksum for the batch: only the last record read is ever recognised again.

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Letterbox, PARTITION, Place, Stored, content};
-use crate::codec::event::Reason;
+use crate::codec::event::{Decoded, Reason, decode, into_owned};
 use crate::projector::{KeptRecord, Mode, header};
 use crate::types::{Header, NewRecord, NextOffset};
 
@@ -83,6 +83,25 @@ fn one_of_each() -> BTreeMap<Reason, Stored> {
 fn header_text<'a>(letter: &'a NewRecord, name: &str) -> Option<&'a str> {
     let header = letter.headers.iter().rev().find(|header| header.name == name)?;
     Some(std::str::from_utf8(header.value.as_deref()?).expect("text"))
+}
+
+/// Folding it from the log once more must give the same rows.
+#[test]
+fn a_record_that_is_larger_than_what_is_read_is_put_aside_though_it_is_known() {
+    let (place, letterbox) = (Place::new(), Arc::new(Letterbox::default()));
+    let mut projector = place.projector(&letterbox);
+    let text = level(&a_sku_of_this_partition(), |text| text.replacen("RECEIPT", &"R".repeat(70_000), 1));
+    let large = structured(0, &text);
+    let record = large.record(PARTITION);
+    let Ok(Decoded::Event(event)) = decode(record.key, record.value, record.headers, usize::MAX) else {
+        panic!("an event");
+    };
+    let event = into_owned(event);
+    projector.fold_known([record].into_iter(), |_| Some(&event)).expect("folded");
+    projector.commit().expect("written");
+    let counters = &projector.store().progress().counters;
+    assert_eq!((counters.applied, counters.malformed.get("too_large")), (0, Some(&1)));
+    assert_eq!(letterbox.letters().len(), 1);
 }
 
 #[test]
