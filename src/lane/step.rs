@@ -117,10 +117,15 @@ impl Lane {
             return Next::Done;
         }
         if let Some(left) = self.pause.left(now) {
-            return match self.stay(now) {
-                Ok(()) => Next::Pause(left),
-                Err(error) => self.stall(now, &error),
-            };
+            // What fails here is tried again at the next step: it makes the pause no longer.
+            if let Err(error) = self.stay(now) {
+                tracing::debug!(
+                    lane = self.identity.instance,
+                    reason = error.reason,
+                    "the group is not served"
+                );
+            }
+            return Next::Pause(left);
         }
         let next = match self.try_step(now) {
             Ok(()) => {

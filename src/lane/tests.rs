@@ -44,13 +44,20 @@ struct Flaky {
     grown: Mutex<Option<(Topic, u16)>>,
 }
 
-impl Log for Flaky {
-    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
+impl Flaky {
+    fn fail_as_told(&self) -> Result<(), LogError> {
         let left = self.failing.load(Ordering::SeqCst);
         if left > 0 {
             self.failing.store(left - 1, Ordering::SeqCst);
             return Err(LogError::Unreachable { reason: "as told".into() });
         }
+        Ok(())
+    }
+}
+
+impl Log for Flaky {
+    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
+        self.fail_as_told()?;
         self.log.reader(purpose, from)
     }
 
@@ -86,6 +93,7 @@ impl Log for Flaky {
     }
 
     fn join(&self, group: &str, instance: &str) -> Result<Box<dyn Member>, LogError> {
+        self.fail_as_told()?;
         self.log.join(group, instance)
     }
 
@@ -248,6 +256,18 @@ fn an_error_that_may_pass_is_shown_tried_again_ever_later_and_forgotten() {
 }
 
 #[test]
+fn a_group_out_of_reach_makes_a_pause_no_longer() {
+    let mut stage = stage();
+    stage.lane.member = None;
+    stage.log.failing.store(u32::MAX, Ordering::SeqCst);
+    assert_eq!(stage.lane.step(Timestamp(1_000)), Next::Pause(Duration::from_millis(100)));
+    for _ in 0..20 {
+        assert_eq!(stage.lane.step(Timestamp(1_050)), Next::Pause(Duration::from_millis(50)));
+    }
+    assert_eq!(stage.lane.step(Timestamp(1_100)), Next::Pause(Duration::from_millis(200)));
+}
+
+#[test]
 fn partitions_are_shared_out_while_a_lane_waits_for_an_error_to_pass() {
     let mut stage = stage();
     step_to_the_end(&mut stage, Partition(0));
@@ -256,7 +276,7 @@ fn partitions_are_shared_out_while_a_lane_waits_for_an_error_to_pass() {
     stage.log.failing.store(u32::MAX, Ordering::SeqCst);
     assert_eq!(stage.lane.step(Timestamp(1_000)), Next::Pause(Duration::from_millis(100)));
 
-    let mut other = stage.log.join("g", "other").expect("joins");
+    let mut other = stage.log.log.join("g", "other").expect("joins");
     let mut given = Vec::new();
     for _ in 0..100 {
         if let MemberEvent::Assigned(partitions) = other.poll(Duration::ZERO).expect("a member") {

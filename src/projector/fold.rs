@@ -176,8 +176,7 @@ impl Projector {
             if self.progress.next.is_past(record.offset) {
                 continue;
             }
-            let is_read = record.value.is_some_and(|value| value.len() <= self.settings.max_record_bytes);
-            let known = if is_read { known(&record) } else { None };
+            let known = if self.is_read(&record) { known(&record) } else { None };
             self.fold_one(&record, known)?;
             last = Some(record);
         }
@@ -193,6 +192,11 @@ impl Projector {
         if next > self.progress.next {
             self.progress.next = next;
         }
+    }
+
+    /// Whether a record is small enough for the decoder: one that is not, is malformed though it is known.
+    pub(super) fn is_read(&self, record: &Record<'_>) -> bool {
+        record.value.is_some_and(|value| value.len() <= self.settings.max_record_bytes)
     }
 
     fn fold_one(&mut self, record: &Record<'_>, known: Option<&Event<'static>>) -> Result<(), ProjectError> {

@@ -42,7 +42,8 @@ impl Projector {
                 continue;
             }
             self.unwritten += 1;
-            let read = match known(&record) {
+            let known = if self.is_read(&record) { known(&record) } else { None };
+            let read = match known {
                 Some(outcome) => {
                     debug_assert_eq!(self.read_result(&record).as_ref(), Ok(outcome));
                     Ok(Cow::Borrowed(outcome))

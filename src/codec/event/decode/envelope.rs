@@ -174,9 +174,6 @@ pub(super) fn check(text: &str) -> Result<(), Malformed> {
 }
 
 fn kind(attributes: &Attributes<'_>) -> Option<Kind> {
-    if let Some(text) = attributes.plain_text(attribute::TYPE) {
-        return Kind::named(text);
-    }
     match attributes.get(attribute::TYPE) {
         Token::Text(text) => Kind::named(text),
         Token::Escaped(raw) => Kind::named(&unescape(raw)),
