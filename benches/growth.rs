@@ -1,10 +1,10 @@
 //! Growth: does an event cost the same after thirty million events as after one, and with five million SKUs as
 //! with ten thousand? And does memory stay within its bound throughout?
 //!
-//! Records come straight from the generator, a few thousand at a time, and are folded in bulk into twelve
-//! partitions' stores, as a replay does; only folding and writing are timed, in CPU seconds of the process.
-//! Each point is a process of its own. The generator knows every SKU too: a second process that only
-//! generates says what that takes, and it is taken off the peak.
+//! As a replay does it, without the broker: partitions one after another on as many threads as there are cores,
+//! each with its share of the memory, in bulk, a few thousand records at a time, into durable stores. The records
+//! lie in files, which a process of its own has written; the CPU seconds of the folding process count, less those
+//! of reading the files.
 //!
 //! The pictures go to docs/pictures with the long form, to target/bench otherwise.
 
@@ -13,8 +13,13 @@
 mod support;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use inventory_store::codec::event::Mode;
 use inventory_store::codec::rows::meta::{Identity, Versions};
@@ -23,7 +28,7 @@ use inventory_store::domain::Rules;
 use inventory_store::generator::{Layout, Options, Warehouse, record};
 use inventory_store::projector::{DeadLetters, Mode as Writing, Projector, ProjectorSettings};
 use inventory_store::store::PartitionStores;
-use inventory_store::types::{NewRecord, NextOffset, Offset, Partition, Record, Timestamp, Topic};
+use inventory_store::types::{Header, NextOffset, Offset, Partition, Record, Timestamp, Topic};
 use serde_json::{Value, json};
 use support::{Of, Stopwatch, describe, full, keep, machine, resident};
 
@@ -31,8 +36,8 @@ use support::{Of, Stopwatch, describe, full, keep, machine, resident};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PARTITIONS: u16 = 12;
-/// Records made and folded at a time.
-const CHUNK: usize = 24_000;
+/// Records folded at a time, as a replay takes them from its reader.
+const CHUNK: usize = 4096;
 
 /// Events and SKUs of each point.
 type Points = &'static [(u64, u64)];
@@ -41,8 +46,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let number = |at: usize| arguments[at].parse::<u64>().expect("a number");
     match arguments.get(1).map(String::as_str) {
-        Some("--fold") => println!("{}", point(number(2), number(3), true)),
-        Some("--generate") => println!("{}", point(number(2), number(3), false)),
+        Some("--generate") => generate(number(2), number(3), Path::new(&arguments[4])),
+        Some("--fold") => println!("{}", fold(Path::new(&arguments[2]))),
         _ => run(),
     }
 }
@@ -77,87 +82,139 @@ fn run() {
 }
 
 fn measure(points: &[(u64, u64)]) -> Vec<Value> {
-    let child = |what: &str, events: u64, skus: u64| -> Value {
+    let child = |arguments: &[&str]| -> String {
         let program = std::env::current_exe().expect("this program");
-        let output = Command::new(program)
-            .args([what, &events.to_string(), &skus.to_string()])
-            .output()
-            .expect("it runs");
-        let text = String::from_utf8_lossy(&output.stdout);
-        serde_json::from_str(text.lines().last().unwrap_or_default())
-            .unwrap_or_else(|e| panic!("{what}: {e}: {text}{}", String::from_utf8_lossy(&output.stderr)))
+        let output = Command::new(program).args(arguments).output().expect("it runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
     };
     let mut figures = Vec::new();
     for (events, skus) in points {
-        let mut folded = child("--fold", *events, *skus);
-        let generated = child("--generate", *events, *skus);
-        let peak = |v: &Value| v["peak_rss_bytes"].as_u64().unwrap_or(0);
-        let net = peak(&folded).saturating_sub(peak(&generated));
-        folded["net_peak_bytes"] = json!(net);
+        let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let directory = place.path().to_str().expect("a path in UTF-8");
+        child(&["--generate", &events.to_string(), &skus.to_string(), directory]);
+        let mut figure: Value = serde_json::from_str(child(&["--fold", directory]).trim()).expect("JSON");
+        let all = figure["events"].as_u64().expect("a number");
+        assert_eq!(all, *events, "every event was folded");
+        figure["skus"] = json!(skus);
         println!(
             "{events:>12}{skus:>12}{:>14.0}{:>14}{:>14.0}",
-            folded["cpu_nanos"].as_f64().unwrap_or(f64::NAN),
-            folded["rows"].as_u64().unwrap_or(0),
-            net as f64 / f64::from(1 << 20)
+            figure["cpu_nanos"].as_f64().unwrap_or(f64::NAN),
+            figure["rows"].as_u64().unwrap_or(0),
+            figure["peak_rss_bytes"].as_f64().unwrap_or(f64::NAN) / f64::from(1 << 20)
         );
-        figures.push(folded);
+        figures.push(figure);
     }
     figures
 }
 
-/// One point of a curve; without `fold`, what the generator alone takes.
-fn point(events: u64, skus: u64, fold: bool) -> Value {
+/// Writes the records of each partition to a file of its own: length of key, length of value, key, value.
+fn generate(events: u64, skus: u64, directory: &Path) {
+    let options = Options { skus: u32::try_from(skus).expect("fits"), ..Options::default() };
+    let file = |number| File::create(directory.join(format!("{number}.records"))).expect("a file");
+    let mut files: Vec<_> = (0..PARTITIONS).map(|n| BufWriter::with_capacity(1 << 20, file(n))).collect();
+    for event in Warehouse::new(options).take(usize::try_from(events).expect("fits")) {
+        let record = record(&event, Mode::Structured, Layout::Canonical, PARTITIONS);
+        assert_eq!(record.headers, headers(), "every record has the same headers");
+        let (key, value) = (record.key.expect("a key"), record.value.expect("a value"));
+        let file = &mut files[usize::from(record.partition.0)];
+        for part in [&key, &value] {
+            file.write_all(&u32::try_from(part.len()).expect("short").to_le_bytes()).expect("written");
+        }
+        file.write_all(&key).expect("written");
+        file.write_all(&value).expect("written");
+    }
+    files.iter_mut().for_each(|file| file.flush().expect("written"));
+}
+
+fn headers() -> Vec<Header> {
+    vec![Header::new("content-type", "application/cloudevents+json; charset=UTF-8")]
+}
+
+/// One point of a curve: folds what [`generate`] wrote.
+fn fold(records: &Path) -> Value {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let plan = MemoryPlan::divide(&MemoryConfig::default(), PARTITIONS).expect("the default budget fits");
     let stores =
         PartitionStores::open(directory.path(), &StoreConfig::default(), &plan.store).expect("stores");
-    let memory = usize::try_from(plan.fold).expect("fits") / usize::from(PARTITIONS);
-    let mut projectors: Vec<Projector> = if fold {
-        (0..PARTITIONS).map(|number| projector(&stores, number, memory)).collect()
-    } else {
-        Vec::new()
-    };
-    let options = Options { skus: u32::try_from(skus).expect("fits"), ..Options::default() };
-    let mut day = Warehouse::new(options);
-    let mut next = vec![0_u64; usize::from(PARTITIONS)];
-    let (mut cpu, mut wall, mut left) = (0.0, 0.0, usize::try_from(events).expect("fits"));
-    while left > 0 {
-        let chunk = day
-            .by_ref()
-            .take(CHUNK.min(left))
-            .map(|event| record(&event, Mode::Structured, Layout::Canonical, PARTITIONS));
-        let mut partitions: Vec<Vec<NewRecord>> = vec![Vec::new(); usize::from(PARTITIONS)];
-        for record in chunk {
-            partitions[usize::from(record.partition.0)].push(record);
-        }
-        left -= CHUNK.min(left);
-        let watch = Stopwatch::start(Of::Process);
-        for (projector, (records, next)) in projectors.iter_mut().zip(partitions.iter().zip(&mut next)) {
-            projector
-                .fold(records.iter().zip(*next..).map(|(record, offset)| fed(record, offset)))
-                .expect("folded");
-            *next += records.len() as u64;
-            if projector.is_full() {
-                projector.commit().expect("written");
-            }
-        }
-        let used = watch.stop();
-        cpu += used.cpu;
-        wall += used.wall;
-    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(usize::from(PARTITIONS));
+    let memory = usize::try_from(plan.fold).expect("fits") / threads;
     let watch = Stopwatch::start(Of::Process);
-    let mut rows = 0;
-    for mut projector in projectors {
-        projector.commit().expect("written");
-        rows += projector.store().meta().rows;
-        projector.close().expect("closed");
-    }
+    let next = AtomicU16::new(0);
+    let sums = Mutex::new((0, 0, 0.0));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= PARTITIONS {
+                        return;
+                    }
+                    let (events, rows, reading) = fold_partition(&stores, number, memory, records);
+                    let mut sums = sums.lock().expect("no thread failed");
+                    *sums = (sums.0 + events, sums.1 + rows, sums.2 + reading);
+                }
+            });
+        }
+    });
     let used = watch.stop();
-    let (cpu, wall) = (cpu + used.cpu, wall + used.wall);
+    let (events, rows, reading) = *sums.lock().expect("no thread failed");
     json!({
-        "events": events, "skus": skus, "rows": rows, "cpu_nanos": cpu * 1e9 / events as f64,
-        "wall_nanos": wall * 1e9 / events as f64, "peak_rss_bytes": resident().1,
+        "events": events, "rows": rows, "cpu_nanos": (used.cpu - reading) * 1e9 / events as f64,
+        "wall_nanos": used.wall * 1e9 / events as f64, "peak_rss_bytes": resident().1,
     })
+}
+
+/// Gives events and rows, and the CPU seconds of reading the file.
+fn fold_partition(stores: &PartitionStores, number: u16, memory: usize, records: &Path) -> (u64, u64, f64) {
+    let mut file = BufReader::new(File::open(records.join(format!("{number}.records"))).expect("a file"));
+    let mut projector = projector(stores, number, memory);
+    let headers = headers();
+    let (mut events, mut reading, mut chunk) = (0, 0.0, Vec::new());
+    loop {
+        let watch = Stopwatch::start(Of::Thread);
+        chunk.clear();
+        let parts = read_chunk(&mut file, &mut chunk);
+        reading += watch.stop().cpu;
+        if parts.is_empty() {
+            break;
+        }
+        let record = |((key, value), at): ((Range<usize>, Range<usize>), u64)| Record {
+            topic: Topic::Events,
+            partition: Partition(number),
+            offset: Offset(at),
+            timestamp: Timestamp(1_793_512_800_000),
+            key: Some(&chunk[key]),
+            value: Some(&chunk[value]),
+            headers: &headers,
+        };
+        projector.fold(parts.iter().cloned().zip(events..).map(record)).expect("folded");
+        events += parts.len() as u64;
+        if projector.is_full() {
+            projector.commit().expect("written");
+        }
+    }
+    projector.commit().expect("written");
+    let rows = projector.store().meta().rows;
+    projector.close().expect("closed");
+    (events, rows, reading)
+}
+
+/// Reads the next records into `chunk`; gives where the key and the value of each stand in it.
+fn read_chunk(file: &mut impl Read, chunk: &mut Vec<u8>) -> Vec<(Range<usize>, Range<usize>)> {
+    let mut parts = Vec::with_capacity(CHUNK);
+    let mut lengths = [0; 8];
+    while parts.len() < CHUNK && file.read_exact(&mut lengths).is_ok() {
+        let [key, value] = [0, 4].map(|at| {
+            let length: [u8; 4] = lengths[at..at + 4].try_into().expect("four bytes");
+            u32::from_le_bytes(length) as usize
+        });
+        let start = chunk.len();
+        chunk.resize(start + key + value, 0);
+        file.read_exact(&mut chunk[start..]).expect("a whole record");
+        parts.push((start..start + key, start + key..start + key + value));
+    }
+    parts
 }
 
 fn projector(stores: &PartitionStores, number: u16, memory: usize) -> Projector {
@@ -177,18 +234,6 @@ fn projector(stores: &PartitionStores, number: u16, memory: usize) -> Projector 
     let mut projector = Projector::new(store, settings, DeadLetters::CountOnly, memory);
     projector.set_mode(Writing::Bulk).expect("bulk");
     projector
-}
-
-fn fed(record: &NewRecord, offset: u64) -> Record<'_> {
-    Record {
-        topic: Topic::Events,
-        partition: record.partition,
-        offset: Offset(offset),
-        timestamp: Timestamp(1_793_512_800_000),
-        key: record.key.as_deref(),
-        value: record.value.as_deref(),
-        headers: &record.headers,
-    }
 }
 
 /// A curve as SVG: the number on a logarithmic axis, CPU nanoseconds an event from zero up.

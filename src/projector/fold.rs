@@ -1,9 +1,10 @@
 use rustc_hash::FxHashSet;
 
+use super::at_hand::WorkingSku;
 use super::fingerprint::fingerprint;
 use super::letters::{DeadLetters, Outbox};
 use super::notices::{Notices, correlation_id, log_oddity};
-use super::working::{Working, WorkingSku};
+use super::working::Working;
 use super::{ProjectError, ProjectorSettings};
 use crate::codec::event::{Decoded, Malformed, Reason, decode};
 use crate::codec::rows::HistoryItem;
@@ -353,9 +354,7 @@ impl Projector {
         self.staged = false;
         self.unwritten = 0;
         self.unwritten_outcomes.clear();
-        if self.working.bytes() > self.memory / 2 {
-            self.working.clear();
-        }
+        self.working.make_room(self.memory);
         Ok(true)
     }
 

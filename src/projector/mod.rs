@@ -9,12 +9,14 @@
 //! A record that cannot be understood is put aside in the dead letters, acknowledged, before the position
 //! passes it: at least once. The order in [`Projector::commit`] is what holds this.
 
+mod at_hand;
 mod error;
 mod fingerprint;
 mod fold;
 mod kept;
 mod letters;
 mod notices;
+mod packed;
 mod results;
 mod working;
 
