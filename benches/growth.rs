@@ -15,7 +15,6 @@ mod support;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write as _};
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
@@ -28,7 +27,7 @@ use inventory_store::domain::Rules;
 use inventory_store::generator::{Layout, Options, Warehouse, record};
 use inventory_store::projector::{DeadLetters, Mode as Writing, Projector, ProjectorSettings};
 use inventory_store::store::PartitionStores;
-use inventory_store::types::{Header, NextOffset, Offset, Partition, Record, Timestamp, Topic};
+use inventory_store::types::{Header, NewRecord, NextOffset, Offset, Partition, Record, Timestamp, Topic};
 use serde_json::{Value, json};
 use support::{Of, Stopwatch, describe, full, keep, machine, resident};
 
@@ -108,27 +107,57 @@ fn measure(points: &[(u64, u64)]) -> Vec<Value> {
     figures
 }
 
-/// Writes the records of each partition to a file of its own: length of key, length of value, key, value.
+/// Writes the records of each partition to a file of its own: key, value and correlation id, each behind its
+/// length.
 fn generate(events: u64, skus: u64, directory: &Path) {
     let options = Options { skus: u32::try_from(skus).expect("fits"), ..Options::default() };
     let file = |number| File::create(directory.join(format!("{number}.records"))).expect("a file");
     let mut files: Vec<_> = (0..PARTITIONS).map(|n| BufWriter::with_capacity(1 << 20, file(n))).collect();
     for event in Warehouse::new(options).take(usize::try_from(events).expect("fits")) {
         let record = record(&event, Mode::Structured, Layout::Canonical, PARTITIONS);
-        assert_eq!(record.headers, headers(), "every record has the same headers");
-        let (key, value) = (record.key.expect("a key"), record.value.expect("a value"));
+        let [content_type, correlation] = record.headers.as_slice() else { panic!("{:?}", record.headers) };
+        assert_eq!((content_type.name.as_str(), correlation.name.as_str()), HEADERS);
+        assert_eq!(content_type.value.as_deref(), Some(STRUCTURED));
         let file = &mut files[usize::from(record.partition.0)];
-        for part in [&key, &value] {
+        for part in [record.key, record.value, correlation.value.clone()] {
+            let part = part.expect("all are there");
             file.write_all(&u32::try_from(part.len()).expect("short").to_le_bytes()).expect("written");
+            file.write_all(&part).expect("written");
         }
-        file.write_all(&key).expect("written");
-        file.write_all(&value).expect("written");
     }
     files.iter_mut().for_each(|file| file.flush().expect("written"));
 }
 
-fn headers() -> Vec<Header> {
-    vec![Header::new("content-type", "application/cloudevents+json; charset=UTF-8")]
+const HEADERS: (&str, &str) = ("content-type", "X-Correlation-ID");
+const STRUCTURED: &[u8] = b"application/cloudevents+json; charset=UTF-8";
+
+/// Reads the next records of a partition's file.
+fn read_chunk(file: &mut impl Read, partition: Partition) -> Vec<NewRecord> {
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut part = || {
+        let mut length = [0; 4];
+        file.read_exact(&mut length).ok()?;
+        let mut part = vec![0; u32::from_le_bytes(length) as usize];
+        file.read_exact(&mut part).expect("a whole part");
+        Some(part)
+    };
+    while chunk.len() < CHUNK
+        && let Some(key) = part()
+    {
+        let (value, correlation) = (part(), part());
+        chunk.push(NewRecord {
+            topic: Topic::Events,
+            partition,
+            timestamp: None,
+            key: Some(key),
+            value,
+            headers: vec![
+                Header { name: HEADERS.0.into(), value: Some(STRUCTURED.into()) },
+                Header { name: HEADERS.1.into(), value: correlation },
+            ],
+        });
+    }
+    chunk
 }
 
 /// One point of a curve: folds what [`generate`] wrote.
@@ -169,52 +198,29 @@ fn fold(records: &Path) -> Value {
 fn fold_partition(stores: &PartitionStores, number: u16, memory: usize, records: &Path) -> (u64, u64, f64) {
     let mut file = BufReader::new(File::open(records.join(format!("{number}.records"))).expect("a file"));
     let mut projector = projector(stores, number, memory);
-    let headers = headers();
-    let (mut events, mut reading, mut chunk) = (0, 0.0, Vec::new());
+    let (mut events, mut reading) = (0, 0.0);
     loop {
         let watch = Stopwatch::start(Of::Thread);
-        chunk.clear();
-        let parts = read_chunk(&mut file, &mut chunk);
+        let chunk = read_chunk(&mut file, Partition(number));
         reading += watch.stop().cpu;
-        if parts.is_empty() {
+        if chunk.is_empty() {
             break;
         }
-        let record = |((key, value), at): ((Range<usize>, Range<usize>), u64)| Record {
-            topic: Topic::Events,
-            partition: Partition(number),
-            offset: Offset(at),
-            timestamp: Timestamp(1_793_512_800_000),
-            key: Some(&chunk[key]),
-            value: Some(&chunk[value]),
-            headers: &headers,
-        };
-        projector.fold(parts.iter().cloned().zip(events..).map(record)).expect("folded");
-        events += parts.len() as u64;
+        projector
+            .fold(chunk.iter().zip(events..).map(|(record, offset)| fed(record, offset)))
+            .expect("folded");
+        events += chunk.len() as u64;
         if projector.is_full() {
             projector.commit().expect("written");
         }
+        let watch = Stopwatch::start(Of::Thread);
+        drop(chunk);
+        reading += watch.stop().cpu;
     }
     projector.commit().expect("written");
     let rows = projector.store().meta().rows;
     projector.close().expect("closed");
     (events, rows, reading)
-}
-
-/// Reads the next records into `chunk`; gives where the key and the value of each stand in it.
-fn read_chunk(file: &mut impl Read, chunk: &mut Vec<u8>) -> Vec<(Range<usize>, Range<usize>)> {
-    let mut parts = Vec::with_capacity(CHUNK);
-    let mut lengths = [0; 8];
-    while parts.len() < CHUNK && file.read_exact(&mut lengths).is_ok() {
-        let [key, value] = [0, 4].map(|at| {
-            let length: [u8; 4] = lengths[at..at + 4].try_into().expect("four bytes");
-            u32::from_le_bytes(length) as usize
-        });
-        let start = chunk.len();
-        chunk.resize(start + key + value, 0);
-        file.read_exact(&mut chunk[start..]).expect("a whole record");
-        parts.push((start..start + key, start + key..start + key + value));
-    }
-    parts
 }
 
 fn projector(stores: &PartitionStores, number: u16, memory: usize) -> Projector {
@@ -234,6 +240,18 @@ fn projector(stores: &PartitionStores, number: u16, memory: usize) -> Projector 
     let mut projector = Projector::new(store, settings, DeadLetters::CountOnly, memory);
     projector.set_mode(Writing::Bulk).expect("bulk");
     projector
+}
+
+fn fed(record: &NewRecord, offset: u64) -> Record<'_> {
+    Record {
+        topic: Topic::Events,
+        partition: record.partition,
+        offset: Offset(offset),
+        timestamp: Timestamp(1_793_512_800_000),
+        key: record.key.as_deref(),
+        value: record.value.as_deref(),
+        headers: &record.headers,
+    }
 }
 
 /// A curve as SVG: the number on a logarithmic axis, CPU nanoseconds an event from zero up.

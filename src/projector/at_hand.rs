@@ -2,7 +2,7 @@
 
 use crate::codec::rows::{RowKey, decode_entry, decode_stock, encode_entry, encode_stock};
 use crate::domain::Aggregate;
-use crate::domain::rows::{Entry, Facet, StockRow};
+use crate::domain::rows::{Facet, StockRow};
 use crate::store::{Before, Changes, Expiring, RowHash, StoreError, StoreWriter, expires_at};
 use crate::types::Offset;
 
@@ -310,4 +310,79 @@ fn take<const N: usize>(packed: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = packed.split_first_chunk::<N>()?;
     *packed = rest;
     Some(*taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rows::{AllocationRow, Entry, LocationRow};
+    use crate::types::{Quantity, Version};
+
+    fn units(units: u64) -> Quantity {
+        Quantity::new(units).expect("a quantity")
+    }
+
+    /// A SKU with a row, an allocation marked under a cycle, a location, and a lot that is known to be absent.
+    fn sku(complete: bool) -> WorkingSku {
+        let row = StockRow { on_hand: units(7), version: Version(3), ..StockRow::default() };
+        let entries = [
+            (
+                Facet::Allocation,
+                "ORD-1",
+                Some(Entry::Allocation(AllocationRow { quantity: units(2), expires_at: None })),
+            ),
+            (Facet::Lot, "L", None),
+            (Facet::Location, "A-01", Some(Entry::Location(LocationRow { quantity: units(7) }))),
+        ];
+        let hash = |key: RowKey<'_>, value: &[u8]| {
+            let mut bytes = Vec::new();
+            key.write(&mut bytes);
+            RowHash::of(&bytes, value)
+        };
+        let mut value = Vec::new();
+        encode_stock(&row, &mut value);
+        let stored = hash(RowKey::Stock { sku: "S" }, &value);
+        let mut sku = WorkingSku { complete, ..WorkingSku::new("S", Some((row, stored))) };
+        for (facet, id, entry) in entries {
+            let stored = entry.as_ref().map(|entry| {
+                let mut value = Vec::new();
+                encode_entry(entry, &mut value);
+                hash(RowKey::Entry { sku: "S", facet, id }, &value)
+            });
+            let marked = (facet == Facet::Allocation).then_some(5);
+            let stored = Stored { marked, ..stored.into() };
+            sku.aggregate.load(facet, id, entry);
+            sku.entries.push(EntryState { stored, changed: false });
+        }
+        sku
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked_with_what_the_store_has_of_it() {
+        for complete in [true, false] {
+            let sku = sku(complete);
+            let unpacked = WorkingSku::unpack("S", &sku.pack().expect("the store has it")).expect("sound");
+            assert_eq!((unpacked.complete, unpacked.changed), (complete, false));
+            assert_eq!(unpacked.stored.before(), sku.stored.before());
+            assert_eq!(unpacked.aggregate.stock, sku.aggregate.stock);
+            for (place, state) in unpacked.entries.iter().enumerate() {
+                let (facet, id, entry) = unpacked.aggregate.at(place).expect("an entry");
+                let before = sku.aggregate.place(facet, id).expect("it was there");
+                assert_eq!(sku.aggregate.entry(facet, id), entry);
+                assert_eq!(state.stored.before(), sku.entries[before].stored.before(), "{id}");
+            }
+            assert_eq!(unpacked.entries.len(), 2, "what is absent is not packed");
+            assert!(unpacked.bytes() < sku.bytes());
+        }
+    }
+
+    #[test]
+    fn what_the_store_has_not_is_not_packed_and_what_is_cut_short_is_not_unpacked() {
+        assert!(WorkingSku::new("S", None).pack().is_none());
+        let packed = sku(true).pack().expect("the store has it");
+        let whole =
+            (0..packed.len()).filter(|cut| WorkingSku::unpack("S", &packed[..*cut]).is_some()).count();
+        // Where an entry ends, an end is as good as a next one.
+        assert_eq!(whole, 2);
+    }
 }

@@ -94,7 +94,8 @@ fn erratically(random: &mut fastrand::Rng, records: &[Stored], modes: &[Mode]) -
     let place = Place::new();
     let letterbox = Arc::new(Letterbox::default());
     let open = |random: &mut fastrand::Rng| {
-        let memory = if random.bool() { MEMORY } else { 16 * 1024 };
+        // All rows at hand; packed after each write; packed and let go of.
+        let memory = *random.choice(&[MEMORY, 16 * 1024, 2 * 1024]).expect("a size");
         let mut projector = Projector::new(place.store(), settings(), letters_to(&letterbox), memory);
         projector.set_mode(*random.choice(modes).expect("a mode")).expect("a mode");
         projector
