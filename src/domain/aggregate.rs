@@ -1,5 +1,6 @@
 use std::hash::Hasher;
 
+use compact_str::CompactString;
 use rustc_hash::{FxHashMap, FxHasher};
 
 use super::rows::{Entry, Facet, StockRow};
@@ -28,7 +29,8 @@ struct Slot {
     /// A hash of facet and id: ids of one length are told apart without looking at their texts.
     tag: u32,
     facet: Facet,
-    id: Box<str>,
+    /// In place: most ids are short.
+    id: CompactString,
     /// Nothing = known to be absent.
     entry: Option<Entry>,
 }
@@ -61,7 +63,7 @@ impl Aggregate {
         match &self.index {
             None => {
                 let tag = tag(facet, id);
-                self.slots.iter().position(|slot| slot.tag == tag && slot.facet == facet && *slot.id == *id)
+                self.slots.iter().position(|slot| slot.tag == tag && slot.facet == facet && slot.id == id)
             }
             Some(index) => index.get(facet.index())?.get(id).copied(),
         }
@@ -70,7 +72,7 @@ impl Aggregate {
     /// What stands at a place: the facet, the id, and the entry, where there is one.
     #[must_use]
     pub fn at(&self, place: usize) -> Option<(Facet, &str, Option<&Entry>)> {
-        self.slots.get(place).map(|slot| (slot.facet, &*slot.id, slot.entry.as_ref()))
+        self.slots.get(place).map(|slot| (slot.facet, slot.id.as_str(), slot.entry.as_ref()))
     }
 
     /// Puts an entry at hand, as the store has it; nothing = the store has none. Replaces what was loaded
@@ -88,6 +90,10 @@ impl Aggregate {
             return place;
         }
         let place = self.slots.len();
+        if place < FEW && place == self.slots.capacity() {
+            // Most SKUs have two or three, and there are millions of SKUs.
+            self.slots.reserve_exact(2);
+        }
         self.slots.push(Slot { tag: tag(facet, id), facet, id: id.into(), entry });
         match &mut self.index {
             Some(index) => note(index, facet, id, place),
@@ -105,7 +111,7 @@ impl Aggregate {
         let gone = self.slots.swap_remove(place);
         if let Some(index) = &mut self.index {
             if let Some(ids) = index.get_mut(gone.facet.index()) {
-                ids.remove(&gone.id);
+                ids.remove(gone.id.as_str());
             }
             if let Some(moved) = self.slots.get(place) {
                 note(index, moved.facet, &moved.id, place);
@@ -121,7 +127,7 @@ impl Aggregate {
 
     /// Every loaded entry, those known to be absent included, in no particular order.
     pub fn entries(&self) -> impl Iterator<Item = ((Facet, &str), Option<&Entry>)> {
-        self.slots.iter().map(|slot| ((slot.facet, &*slot.id), slot.entry.as_ref()))
+        self.slots.iter().map(|slot| ((slot.facet, slot.id.as_str()), slot.entry.as_ref()))
     }
 
     /// How many entries are loaded, those known to be absent included.

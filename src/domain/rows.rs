@@ -59,7 +59,7 @@ pub struct StockRow {
     pub in_locations: Quantity,
     pub serials_received: u64,
     pub serials_allocated: u64,
-    pub valuation: Option<Valuation>,
+    pub valuation: Option<Box<Valuation>>,
     pub abc_class: Option<Box<str>>,
     pub kit: Option<Box<Kit>>,
     pub version: Version,
@@ -157,15 +157,33 @@ pub struct Component {
     pub is_optional: bool,
 }
 
-/// One entry of a facet.
+/// One entry of a facet. The large ones are apart: millions of these are at hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
-    Hold(HoldRow),
+    Hold(Box<HoldRow>),
     Allocation(AllocationRow),
     Lot(LotRow),
     Location(LocationRow),
-    Transfer(TransferRow),
-    Serial(SerialRow),
+    Transfer(Box<TransferRow>),
+    Serial(Box<SerialRow>),
+}
+
+impl From<HoldRow> for Entry {
+    fn from(row: HoldRow) -> Self {
+        Self::Hold(Box::new(row))
+    }
+}
+
+impl From<TransferRow> for Entry {
+    fn from(row: TransferRow) -> Self {
+        Self::Transfer(Box::new(row))
+    }
+}
+
+impl From<SerialRow> for Entry {
+    fn from(row: SerialRow) -> Self {
+        Self::Serial(Box::new(row))
+    }
 }
 
 impl Entry {

@@ -1,5 +1,8 @@
 //! One SKU at hand: its rows as evolving them needs them, and what the store has of each.
 
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
 use crate::codec::rows::{RowKey, decode_entry, decode_stock, encode_entry, encode_stock};
 use crate::domain::Aggregate;
 use crate::domain::rows::{Facet, StockRow};
@@ -7,7 +10,7 @@ use crate::store::{Before, Changes, Expiring, RowHash, StoreError, StoreWriter, 
 use crate::types::Offset;
 
 pub(super) struct WorkingSku {
-    pub(super) sku: Box<str>,
+    pub(super) sku: CompactString,
     pub(super) aggregate: Aggregate,
     /// The hash of the SKU's own row as the store has it.
     stored: Stored,
@@ -17,7 +20,7 @@ pub(super) struct WorkingSku {
     /// Of each entry at hand, at its place in the aggregate.
     entries: Vec<EntryState>,
     /// Places of entries that were changed since the last write.
-    changed_entries: Vec<usize>,
+    changed_entries: SmallVec<[usize; 2]>,
 }
 
 #[derive(Clone, Copy)]
@@ -27,11 +30,12 @@ struct EntryState {
 }
 
 /// The hash of a row as the store has it, nothing where it has none, and the cycle under which it was marked
-/// here. Without the padding of an option of 128 bits.
+/// here. Without the padding of options: millions of these are at hand.
 #[derive(Clone, Copy, Default)]
 struct Stored {
     halves: [u64; 2],
-    marked: Option<u64>,
+    cycle: u64,
+    is_marked: bool,
     there: bool,
 }
 
@@ -39,7 +43,7 @@ impl From<Option<RowHash>> for Stored {
     fn from(hash: Option<RowHash>) -> Self {
         let all = hash.map_or(0, |hash| hash.0);
         // Both halves, each cut to its 64 bits.
-        Self { halves: [all as u64, (all >> 64) as u64], marked: None, there: hash.is_some() }
+        Self { halves: [all as u64, (all >> 64) as u64], there: hash.is_some(), ..Self::default() }
     }
 }
 
@@ -47,23 +51,31 @@ impl Stored {
     fn before(self) -> Before {
         let [low, high] = self.halves;
         let hash = self.there.then(|| RowHash(u128::from(high) << 64 | u128::from(low)));
-        Before { hash, marked: self.marked }
+        Before { hash, marked: self.marked() }
+    }
+
+    fn marked(self) -> Option<u64> {
+        self.is_marked.then_some(self.cycle)
+    }
+
+    fn of(hash: Option<RowHash>, marked: Option<u64>) -> Self {
+        Self { cycle: marked.unwrap_or_default(), is_marked: marked.is_some(), ..hash.into() }
     }
 
     /// Once a row of this hash is written in its place, and marked under `cycle`.
     fn replaced(self, hash: RowHash, cycle: Option<u64>) -> Self {
         // What did not change is not marked.
-        let marked = if self.before().hash == Some(hash) { self.marked } else { cycle };
-        Self { marked, ..Some(hash).into() }
+        let marked = if self.before().hash == Some(hash) { self.marked() } else { cycle };
+        Self::of(Some(hash), marked)
     }
 }
 
 /// What a SKU and an entry at hand take, beside their texts: measured generously.
-const SKU_BYTES: usize = 880;
-const ENTRY_BYTES: usize = 256;
+const SKU_BYTES: usize = 600;
+const ENTRY_BYTES: usize = 192;
 
 fn entry_bytes(id: &str) -> usize {
-    ENTRY_BYTES + 2 * id.len()
+    ENTRY_BYTES + id.len()
 }
 
 /// Beyond so many, entries that ended stay at hand until the next write: looking for their marks would cost
@@ -85,14 +97,14 @@ impl WorkingSku {
             stored: stored.into(),
             changed: false,
             entries: Vec::new(),
-            changed_entries: Vec::new(),
+            changed_entries: SmallVec::new(),
         }
     }
 
     /// Memory taken, in bytes, estimated.
     pub(super) fn bytes(&self) -> usize {
         let entries = self.aggregate.entries().map(|((_, id), _)| entry_bytes(id));
-        SKU_BYTES + 2 * self.sku.len() + entries.sum::<usize>()
+        SKU_BYTES + self.sku.len() + entries.sum::<usize>()
     }
 
     /// Whether its rows hold the record at `offset` already.
@@ -198,7 +210,7 @@ impl WorkingSku {
             match entry {
                 Some(entry) => {
                     if let (Some(expiring), Some(at)) = (expiring.as_mut(), expires_at(entry)) {
-                        expiring.push(Expiring { at, sku: self.sku.clone(), facet, id: id.into() });
+                        expiring.push(Expiring { at, sku: self.sku.as_str().into(), facet, id: id.into() });
                     }
                     let hash = changes.put_entry(&self.sku, id, entry, before);
                     state.stored = state.stored.replaced(hash, cycle);
@@ -224,13 +236,13 @@ impl WorkingSku {
             return None;
         }
         let mut packed = vec![u8::from(self.complete)];
-        put_row(&mut packed, self.stored.marked, |out| encode_stock(&self.aggregate.stock, out));
+        put_row(&mut packed, self.stored.marked(), |out| encode_stock(&self.aggregate.stock, out));
         for (((facet, id), entry), state) in self.aggregate.entries().zip(&self.entries) {
             if let Some(entry) = entry {
                 // There are six.
                 packed.push(facet.index() as u8);
                 put_bytes(&mut packed, |out| out.extend_from_slice(id.as_bytes()));
-                put_row(&mut packed, state.stored.marked, |out| encode_entry(entry, out));
+                put_row(&mut packed, state.stored.marked(), |out| encode_entry(entry, out));
             }
         }
         Some(packed.into())
@@ -295,7 +307,7 @@ fn take_row<T>(
     let length = ((framed.len() - 4) as u32).to_le_bytes();
     framed.get_mut(..4)?.copy_from_slice(&length);
     framed.extend_from_slice(value);
-    let stored = Stored { marked, ..Some(RowHash::of_framed(&framed)).into() };
+    let stored = Stored::of(Some(RowHash::of_framed(&framed)), marked);
     Some((decode(value)?, stored))
 }
 
@@ -350,7 +362,7 @@ mod tests {
                 hash(RowKey::Entry { sku: "S", facet, id }, &value)
             });
             let marked = (facet == Facet::Allocation).then_some(5);
-            let stored = Stored { marked, ..stored.into() };
+            let stored = Stored::of(stored, marked);
             sku.aggregate.load(facet, id, entry);
             sku.entries.push(EntryState { stored, changed: false });
         }

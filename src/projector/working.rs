@@ -1,4 +1,7 @@
-use rustc_hash::FxHashMap;
+use std::hash::Hasher;
+
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
 use smallvec::SmallVec;
 
 use super::at_hand::WorkingSku;
@@ -18,7 +21,8 @@ use crate::types::{Offset, Record};
 /// taken up has all its entries here, and a sum of zero in the SKU's own row says that a facet has none.
 #[derive(Default)]
 pub(super) struct Working {
-    index: FxHashMap<Box<str>, usize>,
+    /// A hash of each SKU's name, and its place: dense, so that most of it stays in the processor's cache.
+    index: HashTable<(u32, u32)>,
     /// In blocks, so that growing moves nothing.
     blocks: Vec<Vec<WorkingSku>>,
     /// Places of SKUs that were changed since the last write.
@@ -41,19 +45,25 @@ impl Working {
 
     /// The place of a SKU that is at hand.
     pub(super) fn find(&self, sku: &str) -> Option<usize> {
-        self.index.get(sku).copied()
+        let hash = hash_of(sku);
+        let is_it = |(other, at): &(u32, u32)| {
+            *other == hash && self.at(*at as usize).is_some_and(|at_hand| at_hand.sku == sku)
+        };
+        self.index.find(spread(hash), is_it).map(|(_, at)| *at as usize)
+    }
+
+    fn at(&self, at: usize) -> Option<&WorkingSku> {
+        self.blocks.get(at / BLOCK)?.get(at % BLOCK)
     }
 
     /// Whether the rows of the SKU at `at` hold the record at `offset` already.
     pub(super) fn has_seen(&self, at: usize, offset: Offset) -> bool {
-        let sku = self.blocks.get(at / BLOCK).and_then(|block| block.get(at % BLOCK));
-        sku.is_some_and(|sku| sku.has_seen(offset))
+        self.at(at).is_some_and(|sku| sku.has_seen(offset))
     }
 
     /// What is at hand of a SKU, where it is not packed.
     pub(super) fn at_hand(&self, sku: &str) -> Option<&WorkingSku> {
-        let at = self.find(sku)?;
-        self.blocks.get(at / BLOCK)?.get(at % BLOCK)
+        self.at(self.find(sku)?)
     }
 
     /// Loads a SKU that [`Self::find`] does not find.
@@ -67,7 +77,9 @@ impl Working {
         };
         let at = self.index.len();
         self.bytes += loaded.bytes();
-        self.index.insert(sku.into(), at);
+        let hash = hash_of(sku);
+        // What is at hand is bounded by memory, far below 2^32 SKUs.
+        self.index.insert_unique(spread(hash), (hash, at as u32), |(hash, _)| spread(*hash));
         if at.is_multiple_of(BLOCK) {
             self.blocks.push(Vec::with_capacity(BLOCK));
         }
@@ -144,7 +156,19 @@ impl Working {
         self.index.clear();
         self.bytes = 0;
         let skus = std::mem::take(&mut self.blocks).into_iter().flatten();
-        let packed = skus.filter_map(|sku| Some((sku.pack()?, sku))).map(|(rows, sku)| (sku.sku, rows));
+        let packed = skus.filter_map(|sku| Some((sku.sku.as_str().into(), sku.pack()?)));
         self.packed.put(packed, memory / 2);
     }
+}
+
+fn hash_of(sku: &str) -> u32 {
+    let mut hasher = FxHasher::default();
+    hasher.write(sku.as_bytes());
+    // The upper half is mixed best.
+    (hasher.finish() >> 32) as u32
+}
+
+/// The table looks at both ends of a hash.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

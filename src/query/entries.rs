@@ -82,7 +82,8 @@ impl<'a> EntryView<'a> {
     #[must_use]
     pub fn new(id: &'a str, entry: &'a Entry) -> Self {
         match entry {
-            Entry::Hold(HoldRow { hold_type, quantity, reason, lot_number, expires_at }) => {
+            Entry::Hold(row) => {
+                let HoldRow { hold_type, quantity, reason, lot_number, expires_at } = &**row;
                 Self::Hold(HoldView {
                     hold_id: id,
                     hold_type,
@@ -105,7 +106,8 @@ impl<'a> EntryView<'a> {
             Entry::Location(LocationRow { quantity }) => {
                 Self::Location(LocationView { location_id: id, quantity: *quantity })
             }
-            Entry::Transfer(TransferRow { source_location, destination_location, quantity }) => {
+            Entry::Transfer(row) => {
+                let TransferRow { source_location, destination_location, quantity } = &**row;
                 Self::Transfer(TransferView {
                     transfer_id: id,
                     source_location,
@@ -113,7 +115,8 @@ impl<'a> EntryView<'a> {
                     quantity: *quantity,
                 })
             }
-            Entry::Serial(SerialRow { state, location_id, lot_number, allocation_id }) => {
+            Entry::Serial(row) => {
+                let SerialRow { state, location_id, lot_number, allocation_id } = &**row;
                 Self::Serial(SerialView {
                     serial_number: id,
                     state: match state {

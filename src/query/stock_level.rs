@@ -173,7 +173,7 @@ impl Serials {
 impl<'a> Particulars<'a> {
     fn new(row: &'a StockRow) -> Self {
         Self {
-            valuation: row.valuation.as_ref().map(ValuationView::new),
+            valuation: row.valuation.as_deref().map(ValuationView::new),
             abc_class: row.abc_class.as_deref(),
             kit: row.kit.as_deref().map(KitView::new),
             duplicates: row.duplicates.count,

@@ -25,12 +25,12 @@ fn row() -> StockRow {
         in_locations: units(60),
         serials_received: 3,
         serials_allocated: 1,
-        valuation: Some(Valuation {
+        valuation: Some(Box::new(Valuation {
             method: "MOVING_AVERAGE".into(),
             unit_cost: "2.50".parse().expect("money"),
             total_value: "250".parse().expect("money"),
             valued_quantity: units(100),
-        }),
+        })),
         abc_class: Some("A".into()),
         kit: None,
         version: Version(7),
@@ -43,7 +43,7 @@ fn entry(facet: Facet) -> (Box<str>, Entry) {
     match facet {
         Facet::Hold => (
             "H1".into(),
-            Entry::Hold(HoldRow {
+            Entry::from(HoldRow {
                 hold_type: "QUALITY_HOLD".into(),
                 quantity: units(50),
                 reason: "inspection".into(),
@@ -60,7 +60,7 @@ fn entry(facet: Facet) -> (Box<str>, Entry) {
         Facet::Location => ("A-01".into(), Entry::Location(LocationRow { quantity: units(60) })),
         Facet::Transfer => (
             "T1".into(),
-            Entry::Transfer(TransferRow {
+            Entry::from(TransferRow {
                 source_location: "A-01".into(),
                 destination_location: "B-02".into(),
                 quantity: units(10),
@@ -68,7 +68,7 @@ fn entry(facet: Facet) -> (Box<str>, Entry) {
         ),
         Facet::Serial => (
             "S-1".into(),
-            Entry::Serial(SerialRow {
+            Entry::from(SerialRow {
                 state: SerialState::Received,
                 location_id: Some("A-01".into()),
                 lot_number: None,

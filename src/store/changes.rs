@@ -171,18 +171,24 @@ impl Changes {
 
     /// The rows in the order of their keys.
     pub(super) fn sorted(&self) -> Vec<RowChange<'_>> {
-        let mut rows: Vec<RowChange<'_>> = self
-            .rows
-            .iter()
-            .map(|row| RowChange {
-                key: self.part(&row.key),
-                value: row.value.as_ref().map(|value| self.part(value)),
-                before: row.before,
-                after: row.after,
-            })
-            .collect();
-        rows.sort_unstable_by_key(|row| row.key);
-        rows
+        let keys = || self.rows.iter().map(|row| self.part(&row.key));
+        // Names of SKUs often begin alike. Eight bytes behind that tell most keys apart, and lie side by side
+        // here, where the keys themselves lie scattered and the rows are too large to be moved about.
+        let shared = shared_prefix(keys());
+        let mut order: Vec<(u64, u32)> =
+            keys().zip(0..).map(|(key, at)| (word_at(key, shared), at)).collect();
+        order.sort_unstable_by(|(a, at), (b, bt)| {
+            let key = |at: u32| self.rows.get(at as usize).map(|row| self.part(&row.key));
+            a.cmp(b).then_with(|| key(*at).cmp(&key(*bt)))
+        });
+        let rows = order.into_iter().filter_map(|(_, at)| self.rows.get(at as usize));
+        rows.map(|row| RowChange {
+            key: self.part(&row.key),
+            value: row.value.as_ref().map(|value| self.part(value)),
+            before: row.before,
+            after: row.after,
+        })
+        .collect()
     }
 
     /// History items, key and value.
@@ -231,9 +237,54 @@ impl Changes {
     }
 }
 
+/// How many bytes all of these begin with in common.
+fn shared_prefix<'a>(mut keys: impl Iterator<Item = &'a [u8]>) -> usize {
+    let Some(first) = keys.next() else { return 0 };
+    keys.fold(first.len(), |shared, key| {
+        first.iter().zip(key).take(shared).take_while(|(a, b)| a == b).count()
+    })
+}
+
+/// The eight bytes from `at` on as a number that is ordered as they are; what is missing counts as 0x00.
+fn word_at(key: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    for (byte, of) in word.iter_mut().zip(key.get(at..).unwrap_or_default()) {
+        *byte = *of;
+    }
+    u64::from_be_bytes(word)
+}
+
 /// Appends the key of a history item: SKU, 0x00, offset.
 pub(super) fn history_key(sku: &str, offset: Offset, out: &mut Vec<u8>) {
     out.extend_from_slice(sku.as_bytes());
     out.push(SEPARATOR);
     out.extend_from_slice(&offset.0.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_sorted_by_their_bytes_whatever_they_have_in_common() {
+        let seed = fastrand::u64(..);
+        let mut random = fastrand::Rng::with_seed(seed);
+        for prefix in ["", "S", "SKU-0000", "SKU-00000000000"] {
+            let mut keys: Vec<(String, String)> = Vec::new();
+            while keys.len() < 200 {
+                let mut text =
+                    |most| -> String { (0..random.usize(0..most)).map(|_| random.char('A'..'D')).collect() };
+                let key = (format!("{prefix}{}", text(12)), text(4));
+                if !key.0.is_empty() && !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+            let mut changes = Changes::new(Progress::at_start(crate::types::NextOffset::ZERO));
+            for (sku, id) in &keys {
+                changes.delete_entry(sku, Facet::Lot, id, Before { hash: Some(RowHash(1)), marked: None });
+            }
+            let sorted: Vec<Vec<u8>> = changes.sorted().iter().map(|row| row.key.to_vec()).collect();
+            assert!(sorted.is_sorted() && sorted.len() == keys.len(), "seed {seed}: {sorted:?}");
+        }
+    }
 }

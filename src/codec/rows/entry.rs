@@ -126,7 +126,7 @@ fn sound(facet: Facet, bytes: &[u8]) -> Result<Entry, RowError> {
     Ok(match facet {
         Facet::Hold => {
             let row: StoredHold<'_> = wire::read(bytes)?;
-            Entry::Hold(HoldRow {
+            Entry::from(HoldRow {
                 hold_type: row.hold_type.text().into(),
                 quantity: quantity(row.quantity)?,
                 reason: row.reason.into(),
@@ -151,7 +151,7 @@ fn sound(facet: Facet, bytes: &[u8]) -> Result<Entry, RowError> {
         }
         Facet::Transfer => {
             let row: StoredTransfer<'_> = wire::read(bytes)?;
-            Entry::Transfer(TransferRow {
+            Entry::from(TransferRow {
                 source_location: row.source_location.into(),
                 destination_location: row.destination_location.into(),
                 quantity: quantity(row.quantity)?,
@@ -159,7 +159,7 @@ fn sound(facet: Facet, bytes: &[u8]) -> Result<Entry, RowError> {
         }
         Facet::Serial => {
             let row: StoredSerial<'_> = wire::read(bytes)?;
-            Entry::Serial(SerialRow {
+            Entry::from(SerialRow {
                 state: match row.state {
                     StoredSerialState::Received => SerialState::Received,
                     StoredSerialState::Allocated => SerialState::Allocated,

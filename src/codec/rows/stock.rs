@@ -182,12 +182,12 @@ fn sound(stored: StoredStock<'_>) -> Result<StockRow, RowError> {
         serials_allocated: stored.serials_allocated,
         valuation: match stored.valuation {
             None => None,
-            Some(valuation) => Some(Valuation {
+            Some(valuation) => Some(Box::new(Valuation {
                 method: valuation.method.text().into(),
                 unit_cost: money(valuation.unit_cost)?,
                 total_value: money(valuation.total_value)?,
                 valued_quantity: quantity(valuation.valued_quantity)?,
-            }),
+            })),
         },
         abc_class: stored.abc_class.map(|class| class.text().into()),
         kit: match stored.kit {

@@ -53,12 +53,12 @@ fn full_stock() -> StockRow {
         in_locations: units(61),
         serials_received: 5,
         serials_allocated: 4,
-        valuation: Some(Valuation {
+        valuation: Some(Box::new(Valuation {
             method: "MOVING_AVERAGE".into(),
             unit_cost: "2.5".parse().expect("money"),
             total_value: "-0.9999999999999999999999999999".parse().expect("money"),
             valued_quantity: units(100),
-        }),
+        })),
         abc_class: Some("A".into()),
         kit: Some(Box::new(Kit {
             name: "Starter kit".into(),
@@ -138,7 +138,7 @@ fn golden_bytes_of_every_kind_of_row() {
     let entries = [
         (
             golden!("hold-v1"),
-            Entry::Hold(HoldRow {
+            Entry::from(HoldRow {
                 hold_type: "QUALITY_HOLD".into(),
                 quantity: units(50),
                 reason: "inspection".into(),
@@ -157,7 +157,7 @@ fn golden_bytes_of_every_kind_of_row() {
         (golden!("location-v1"), Entry::Location(LocationRow { quantity: units(60) })),
         (
             golden!("transfer-v1"),
-            Entry::Transfer(TransferRow {
+            Entry::from(TransferRow {
                 source_location: "A-01".into(),
                 destination_location: "B-02".into(),
                 quantity: units(10),
@@ -165,7 +165,7 @@ fn golden_bytes_of_every_kind_of_row() {
         ),
         (
             golden!("serial-v1"),
-            Entry::Serial(SerialRow {
+            Entry::from(SerialRow {
                 state: SerialState::Allocated,
                 location_id: None,
                 lot_number: Some("L1".into()),
@@ -348,7 +348,7 @@ prop_compose! {
             in_locations: quantities[5],
             serials_received: numbers[0],
             serials_allocated: numbers[1],
-            valuation,
+            valuation: valuation.map(Box::new),
             abc_class,
             kit,
             version: Version(numbers[2]),
@@ -366,7 +366,7 @@ fn entry() -> impl Strategy<Value = Entry> {
     prop_oneof![
         (text(), quantity(), text(), optional_text(), prop::option::of(instant())).prop_map(
             |(hold_type, quantity, reason, lot_number, expires_at)| {
-                Entry::Hold(HoldRow { hold_type, quantity, reason, lot_number, expires_at })
+                Entry::from(HoldRow { hold_type, quantity, reason, lot_number, expires_at })
             }
         ),
         (quantity(), prop::option::of(instant()))
@@ -375,12 +375,12 @@ fn entry() -> impl Strategy<Value = Entry> {
             .prop_map(|(quantity, expiry_date)| Entry::Lot(LotRow { quantity, expiry_date })),
         quantity().prop_map(|quantity| Entry::Location(LocationRow { quantity })),
         (text(), text(), quantity()).prop_map(|(source_location, destination_location, quantity)| {
-            Entry::Transfer(TransferRow { source_location, destination_location, quantity })
+            Entry::from(TransferRow { source_location, destination_location, quantity })
         }),
         (any::<bool>(), optional_text(), optional_text(), optional_text()).prop_map(
             |(received, location_id, lot_number, allocation_id)| {
                 let state = if received { SerialState::Received } else { SerialState::Allocated };
-                Entry::Serial(SerialRow { state, location_id, lot_number, allocation_id })
+                Entry::from(SerialRow { state, location_id, lot_number, allocation_id })
             }
         ),
     ]

@@ -16,7 +16,7 @@ const DECIMALS: u32 = 6;
 /// The average moves: what was there at its value, what came at its cost.
 pub(super) fn receive(case: &mut Case<'_>, quantity: Quantity, unit_cost: Money, reason: &str) {
     let none = none();
-    let previous = case.stock.valuation.as_ref().unwrap_or(&none);
+    let previous = case.stock.valuation.as_deref().unwrap_or(&none);
     if ![MOVING_AVERAGE, WEIGHTED_AVERAGE].contains(&&*previous.method) {
         let message =
             format!("a receipt with a unit cost needs an average, the method is {}", previous.method);

@@ -15,7 +15,7 @@ pub(super) fn placed(aggregate: &mut Aggregate, fact: &HoldPlaced<'_>) -> Result
 
     // Nothing fails from here on.
     let entry = (!fact.quantity.is_zero()).then(|| {
-        Entry::Hold(HoldRow {
+        Entry::from(HoldRow {
             hold_type: (&*fact.hold_type).into(),
             quantity: fact.quantity,
             reason: (&*fact.reason).into(),

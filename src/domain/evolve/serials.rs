@@ -14,7 +14,7 @@ pub(super) fn received(aggregate: &mut Aggregate, fact: &SerialReceived<'_>) -> 
         lot_number: fact.lot_number.as_deref().map(Into::into),
         allocation_id: None,
     };
-    put(aggregate, Facet::Serial, &fact.serial_number, Some(Entry::Serial(row)));
+    put(aggregate, Facet::Serial, &fact.serial_number, Some(Entry::from(row)));
     count(&mut aggregate.stock, before, Some(SerialState::Received));
     Ok(Fit::anomaly_if(before.is_some()))
 }
@@ -30,7 +30,7 @@ pub(super) fn allocated(aggregate: &mut Aggregate, fact: &SerialAllocated<'_>) -
         Some(slot) => {
             let state = SerialState::Allocated;
             *slot =
-                Some(Entry::Serial(SerialRow { state, location_id: None, lot_number: None, allocation_id }));
+                Some(Entry::from(SerialRow { state, location_id: None, lot_number: None, allocation_id }));
         }
         // `state` found the slot.
         None => {}

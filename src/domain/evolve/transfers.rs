@@ -22,7 +22,7 @@ pub(super) fn initiated(aggregate: &mut Aggregate, fact: &TransferInitiated<'_>)
     aggregate.stock.in_locations = source.sum;
     keep_location(aggregate, &fact.source_location, source.part);
     let entry = (!fact.quantity.is_zero()).then(|| {
-        Entry::Transfer(TransferRow {
+        Entry::from(TransferRow {
             source_location: (&*fact.source_location).into(),
             destination_location: (&*fact.destination_location).into(),
             quantity: fact.quantity,

@@ -5,12 +5,12 @@ use super::super::rows::{StockRow, Valuation};
 use super::Fit;
 
 pub(super) fn changed(stock: &mut StockRow, fact: &ValuationChanged<'_>) -> Fit {
-    stock.valuation = Some(Valuation {
+    stock.valuation = Some(Box::new(Valuation {
         method: (&*fact.valuation_method).into(),
         unit_cost: fact.new_unit_cost,
         total_value: fact.new_total_value,
         valued_quantity: fact.quantity,
-    });
+    }));
     Fit::Whole
 }
 

@@ -68,7 +68,7 @@ pub fn stock(version: u64, offset: u64) -> StockRow {
 pub fn entry(facet: Facet, units: u64) -> Entry {
     let quantity = quantity(units);
     match facet {
-        Facet::Hold => Entry::Hold(HoldRow {
+        Facet::Hold => Entry::from(HoldRow {
             hold_type: "QUALITY_HOLD".into(),
             quantity,
             reason: "inspection".into(),
@@ -78,12 +78,12 @@ pub fn entry(facet: Facet, units: u64) -> Entry {
         Facet::Allocation => Entry::Allocation(AllocationRow { quantity, expires_at: None }),
         Facet::Lot => Entry::Lot(LotRow { quantity, expiry_date: Some("2027-01-31".into()) }),
         Facet::Location => Entry::Location(LocationRow { quantity }),
-        Facet::Transfer => Entry::Transfer(TransferRow {
+        Facet::Transfer => Entry::from(TransferRow {
             source_location: "A".into(),
             destination_location: "B".into(),
             quantity,
         }),
-        Facet::Serial => Entry::Serial(SerialRow {
+        Facet::Serial => Entry::from(SerialRow {
             state: SerialState::Received,
             location_id: Some(units.to_string().into()),
             lot_number: None,

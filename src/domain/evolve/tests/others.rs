@@ -82,7 +82,7 @@ fn a_hold_placed_again_replaces_the_former() {
         lot_number: None,
         expires_at: None,
     };
-    assert_eq!(story.aggregate.entry(Facet::Hold, "H1"), Some(&Entry::Hold(row)));
+    assert_eq!(story.aggregate.entry(Facet::Hold, "H1"), Some(&row.into()));
     assert_eq!(story.stock().held, quantity(25));
 }
 
@@ -122,7 +122,7 @@ fn serials_go_from_received_to_allocated_to_shipped() {
         lot_number: None,
         allocation_id: Some("ORD-1".into()),
     };
-    assert_eq!(story.aggregate.entry(Facet::Serial, "S1"), Some(&Entry::Serial(row)));
+    assert_eq!(story.aggregate.entry(Facet::Serial, "S1"), Some(&row.into()));
     assert_eq!((story.stock().serials_received, story.stock().serials_allocated), (1, 1));
 
     assert_eq!(story.when(serial_shipped("S1")), CLEAN);

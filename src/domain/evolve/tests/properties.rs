@@ -147,7 +147,7 @@ fn check_model(aggregate: &Aggregate, model: &Model) {
     let statuses = stock.statuses.iter().map(|(name, units)| (name.to_string(), wide(*units))).collect();
     assert_eq!(model.statuses, statuses);
     assert_eq!(stock.abc_class.as_deref(), model.class.as_deref());
-    assert_eq!(stock.valuation, model.valuation);
+    assert_eq!(stock.valuation.as_deref(), model.valuation.as_ref());
     let kit = stock.kit.as_ref().map(|kit| (kit.name.to_string(), wide(kit.assembled)));
     assert_eq!(kit, model.kit);
     assert_eq!((stock.version.0, stock.own_sequence), (model.version, model.sequence));
@@ -166,7 +166,7 @@ fn check_model(aggregate: &Aggregate, model: &Model) {
         match entry {
             Entry::Hold(row) => {
                 let (left, placed) = &model.holds[id];
-                assert_eq!(*row, HoldRow { quantity: row.quantity, ..placed.clone() });
+                assert_eq!(**row, HoldRow { quantity: row.quantity, ..placed.clone() });
                 assert_eq!(units, *left);
             }
             Entry::Allocation(row) => assert_eq!((units, row.expires_at), model.allocations[id]),
@@ -179,7 +179,7 @@ fn check_model(aggregate: &Aggregate, model: &Model) {
                     (row.source_location.to_string(), row.destination_location.to_string());
                 assert_eq!((units, source, destination), model.transfers[id]);
             }
-            Entry::Serial(row) => assert_eq!(*row, model.serials[id]),
+            Entry::Serial(row) => assert_eq!(**row, model.serials[id]),
         }
     }
     let expected = model.holds.len()
