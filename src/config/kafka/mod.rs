@@ -62,9 +62,10 @@ pub struct ConsumerConfig {
     /// Bytes a broker waits for before it answers a fetch in bulk. ADR-005: 1024, default 1024. Live reading
     /// always uses 1: a single event is not kept waiting.
     pub fetch_min_bytes: u32,
-    /// Longest wait of a broker for those bytes in bulk, in milliseconds. ADR-005: 500, default 500. Live
-    /// reading uses at most 100, which bounds how long a newly assigned partition waits behind a fetch under
-    /// way.
+    /// Longest wait of a broker for those bytes in bulk, in milliseconds. ADR-005: 500, default 20: the end of
+    /// a partition shows only in an answer without records, so this is waited for once in every partition that
+    /// is restored or replayed. Live reading uses at most 100, which bounds how long a newly assigned partition
+    /// waits behind a fetch under way.
     pub fetch_max_wait_ms: u32,
     /// Most bytes of one partition in a fetch in bulk. librdkafka's default of 1 MiB makes a round trip of
     /// every MiB. Default 8388608.
@@ -89,7 +90,7 @@ impl Default for ConsumerConfig {
     fn default() -> Self {
         Self {
             fetch_min_bytes: 1024,
-            fetch_max_wait_ms: 500,
+            fetch_max_wait_ms: 20,
             bulk_fetch_partition_bytes: 8 * 1024 * 1024,
             live_queue_kib: 16 * 1024,
             bulk_queue_kib: 128 * 1024,
