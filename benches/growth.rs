@@ -167,7 +167,7 @@ fn fold(records: &Path) -> Value {
     let stores =
         PartitionStores::open(directory.path(), &StoreConfig::default(), &plan.store).expect("stores");
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(usize::from(PARTITIONS));
-    let memory = usize::try_from(plan.fold).expect("fits") / threads;
+    let memory = usize::try_from(plan.fold_alone()).expect("fits") / threads;
     let watch = Stopwatch::start(Of::Process);
     let next = AtomicU16::new(0);
     let sums = Mutex::new((0, 0, 0.0));

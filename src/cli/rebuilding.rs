@@ -116,7 +116,7 @@ impl Opened {
     pub fn rebuild<'a>(&'a self, stores: &'a PartitionStores, plan: Plan) -> Result<Rebuild<'a>, Failure> {
         let plan_of_memory = open::memory(&self.config, self.partitions)?;
         let threads = threads(usize::from(self.partitions)) as u64;
-        let share = plan_of_memory.fold / threads.max(1);
+        let share = plan_of_memory.fold_alone() / threads.max(1);
         Ok(Rebuild {
             log: self.log.as_ref(),
             stores,

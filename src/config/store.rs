@@ -99,6 +99,12 @@ impl MemoryPlan {
         })
     }
 
+    /// What a job may fold in where nothing is served and no command taken meanwhile.
+    #[must_use]
+    pub fn fold_alone(&self) -> u64 {
+        self.fold + self.producer_buffers + self.overlays + self.requests
+    }
+
     /// The smallest budget for so many partitions: each needs its write buffers, at least 1 MiB over all
     /// its column families, and a fetch queue that holds a few of the largest records.
     #[must_use]
