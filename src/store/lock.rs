@@ -68,6 +68,13 @@ impl DirectoryLock {
     }
 }
 
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a process that is being started has it open too, for a moment.
+        let _ = self.file.unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +93,16 @@ mod tests {
         }
         drop(first);
         DirectoryLock::take(directory.path()).expect("the lock is free again");
+    }
+
+    #[test]
+    fn it_is_free_though_a_process_just_started_has_its_file_still_open() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = DirectoryLock::take(directory.path()).expect("the lock");
+        // As between a fork and what is executed after it.
+        let inherited = first.file.try_clone().expect("a copy");
+        drop(first);
+        DirectoryLock::take(directory.path()).expect("the lock is free again");
+        drop(inherited);
     }
 }

@@ -28,7 +28,7 @@ const WORTH_KEEPING: u64 = 4 << 20;
 pub(super) struct Staging {
     directory: PathBuf,
     /// The operating system's: a killed build holds none.
-    _lock: File,
+    _lock: Held,
     pub kept: Option<Kept>,
 }
 
@@ -114,12 +114,22 @@ impl Staging {
     }
 }
 
-fn lock(directory: &Path) -> Result<Option<File>, StoreError> {
+/// A lock that is held.
+struct Held(File);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a process that is being started has it open too, for a moment.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(directory: &Path) -> Result<Option<Held>, StoreError> {
     let path = directory.join("lock");
     let mut options = OpenOptions::new();
     let file = options.read(true).write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(|e| StoreError::io(&path, e))?;
-    Ok(file.try_lock().is_ok().then_some(file))
+    Ok(file.try_lock().is_ok().then_some(Held(file)))
 }
 
 /// The note, where it is whole and every file it names is there.

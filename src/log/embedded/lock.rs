@@ -60,6 +60,13 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Not left to the closing of the file: a process that is being started has it open too, for a moment.
+        let _ = self.file.get_mut().unwrap_or_else(PoisonError::into_inner).unlock();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +80,16 @@ mod tests {
         assert_eq!(owner, format!("process {} (http://127.0.0.1:8080)", std::process::id()));
         drop(first);
         Lock::take(directory.path()).expect("free again");
+    }
+
+    #[test]
+    fn it_is_free_though_a_process_just_started_has_its_file_still_open() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let first = Lock::take(directory.path()).expect("free");
+        // As between a fork and what is executed after it.
+        let inherited = first.file.lock().expect("the file").try_clone().expect("a copy");
+        drop(first);
+        Lock::take(directory.path()).expect("free again");
+        drop(inherited);
     }
 }
