@@ -6,7 +6,7 @@
 //! - a row is a function of the records below the position alone, and
 //! - rows and position go into the store in one atomic write.
 //!
-//! Rows that were read or written stay at hand: in the form that evolving needs (`working.rs`, `at_hand.rs`)
+//! Rows that were read or written stay at hand: in the form that evolving needs (`working.rs`, `at_hand`)
 //! and, where memory is short, as the store would write them (`packed.rs`), the longest untouched going first.
 //!
 //! A record that cannot be understood is put aside in the dead letters, acknowledged, before the position
