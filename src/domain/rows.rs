@@ -89,6 +89,20 @@ impl StockRow {
         Numbers { on_hand: self.on_hand, allocated: self.allocated, held: self.held, unavailable }
     }
 
+    /// Whether there can be no entry of the facet. No entry accounts for zero units, so a sum of zero has no
+    /// parts; of transfers no sum is kept.
+    #[must_use]
+    pub fn rules_out(&self, facet: Facet) -> bool {
+        match facet {
+            Facet::Hold => self.held.is_zero(),
+            Facet::Allocation => self.named_allocations.is_zero(),
+            Facet::Lot => self.in_lots.is_zero(),
+            Facet::Location => self.in_locations.is_zero(),
+            Facet::Serial => self.serials_received == 0 && self.serials_allocated == 0,
+            Facet::Transfer => false,
+        }
+    }
+
     /// Units of status AVAILABLE: on hand less those in every other status, never below 0.
     #[must_use]
     pub fn available(&self) -> Quantity {

@@ -43,7 +43,7 @@ pub enum PastBody {
     BeforeHistory { begins: NextOffset },
 }
 
-/// The SKU as it is; nothing where it was never seen. One row and five short ranges: microseconds.
+/// The SKU as it is; nothing where it was never seen. One row, and a short range of what it has entries of: microseconds.
 pub fn stock_level(reader: &StoreReader, sku: &Sku) -> Result<Option<Body>, ReadError> {
     match reader.view(sku, SHOWN_ENTRIES)? {
         Some(view) if view.stock.version > Version::NEVER_SEEN => {

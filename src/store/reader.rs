@@ -10,7 +10,7 @@ use super::writer::dead_key;
 use crate::codec::rows::meta::Meta;
 use crate::codec::rows::{RowKey, SEPARATOR, decode_entry, decode_stock, facet_prefix, parse_key, stock_key};
 use crate::domain::rows::{Entry, Facet, StockRow};
-use crate::types::{NextOffset, Offset, Partition, Position, Sku, Topic};
+use crate::types::{Offset, Partition, Position, Sku, Topic};
 
 /// Reads a store while it is being written; each call sees whole writes only. Cheap to clone.
 #[derive(Clone)]
@@ -26,8 +26,6 @@ pub struct SkuView {
     /// One page per facet other than serials, in the order of [`Facet::ALL`]. Serials are counted in the
     /// stock row and have pages of their own.
     pub facets: Vec<FacetPage>,
-    /// Everything below is in what was read.
-    pub next: NextOffset,
 }
 
 /// Entries of one facet, in the order of their ids.
@@ -70,13 +68,20 @@ impl StoreReader {
     pub fn view(&self, sku: &Sku, facet_limit: usize) -> Result<Option<SkuView>, StoreError> {
         let snapshot = self.database.db.snapshot();
         let Some(stock) = self.stock_in(&snapshot, sku)? else { return Ok(None) };
-        let mut iterator = self.entries_of(&snapshot, sku)?;
+        let mut entries = None;
         let mut facets = Vec::with_capacity(Facet::ALL.len());
         for facet in Facet::ALL.into_iter().filter(|facet| *facet != Facet::Serial) {
-            facets.push(self.page(&mut iterator, sku, facet, None, facet_limit)?);
+            facets.push(if stock.rules_out(facet) {
+                FacetPage { facet, entries: Vec::new(), truncated: false }
+            } else {
+                let entries = match &mut entries {
+                    Some(entries) => entries,
+                    none => none.insert(self.entries_of(&snapshot, sku)?),
+                };
+                self.page(entries, sku, facet, None, facet_limit)?
+            });
         }
-        let next = self.meta_in(&snapshot)?.progress.next;
-        Ok(Some(SkuView { partition: self.database.partition, stock, facets, next }))
+        Ok(Some(SkuView { partition: self.database.partition, stock, facets }))
     }
 
     /// The SKU's own row.
@@ -103,8 +108,7 @@ impl StoreReader {
         if self.stock_in(&snapshot, sku)?.is_none() {
             return Ok(None);
         }
-        let mut iterator = self.entries_of(&snapshot, sku)?;
-        self.page(&mut iterator, sku, facet, after, limit).map(Some)
+        self.page(&mut self.entries_of(&snapshot, sku)?, sku, facet, after, limit).map(Some)
     }
 
     /// Up to `limit` SKUs behind `after`, in SKU order, passing over their entries without reading them.
@@ -181,23 +185,21 @@ impl StoreReader {
         })?)
     }
 
-    /// An iterator that cannot leave the SKU's entries.
-    fn entries_of<'s>(
-        &'s self,
-        snapshot: &'s Snapshot<'s>,
-        sku: &Sku,
-    ) -> Result<DBRawIterator<'s>, StoreError> {
+    /// The SKU's entries, and nothing else.
+    fn entries_of<'s>(&'s self, snapshot: &'s Snapshot<'s>, sku: &Sku) -> Result<Entries<'s>, StoreError> {
         let mut first = sku.as_str().as_bytes().to_vec();
         first.push(SEPARATOR);
         let mut options = ReadOptions::default();
         options.set_iterate_lower_bound(first);
         options.set_iterate_upper_bound(behind(sku.as_str()));
-        Ok(snapshot.raw_iterator_cf_opt(self.database.family(ROWS)?, options))
+        let iterator = snapshot.raw_iterator_cf_opt(self.database.family(ROWS)?, options);
+        Ok(Entries { iterator, begun: false })
     }
 
+    /// `entries` stands at or before the first one wanted.
     fn page(
         &self,
-        iterator: &mut DBRawIterator<'_>,
+        entries: &mut Entries<'_>,
         sku: &Sku,
         facet: Facet,
         after: Option<&str>,
@@ -211,7 +213,7 @@ impl StoreReader {
             from.extend_from_slice(after.as_bytes());
             from.push(0);
         }
-        iterator.seek(&from);
+        let iterator = entries.forward(&from);
         let prefix = from.get(..prefix).unwrap_or_default();
 
         let mut page = FacetPage { facet, entries: Vec::new(), truncated: false };
@@ -241,6 +243,24 @@ impl StoreReader {
         decoded: Result<T, crate::codec::rows::RowError>,
     ) -> Result<T, StoreError> {
         decoded.map_err(|error| StoreError::unreadable(&self.database.directory, key, error))
+    }
+}
+
+/// Walks through the entries of one SKU, forward.
+struct Entries<'s> {
+    iterator: DBRawIterator<'s>,
+    begun: bool,
+}
+
+impl<'s> Entries<'s> {
+    /// Goes on to the first entry at or above `key`. A seek looks into every file: none is made where what
+    /// was read last says that there is nothing between.
+    fn forward(&mut self, key: &[u8]) -> &mut DBRawIterator<'s> {
+        if !self.begun || self.iterator.key().is_some_and(|at| at < key) {
+            self.iterator.seek(key);
+            self.begun = true;
+        }
+        &mut self.iterator
     }
 }
 

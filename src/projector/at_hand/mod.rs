@@ -139,20 +139,9 @@ impl WorkingSku {
         Ok((self.aggregate.load(facet, id, entry), entry_bytes(id)))
     }
 
-    /// Whether an entry of the facet that is not at hand cannot exist. No entry accounts for zero units, so a
-    /// sum of zero has no parts.
+    /// Whether an entry of the facet that is not at hand cannot exist.
     fn cannot_have(&self, facet: Facet) -> bool {
-        let stock = &self.aggregate.stock;
-        self.complete
-            || match facet {
-                Facet::Hold => stock.held.is_zero(),
-                Facet::Allocation => stock.named_allocations.is_zero(),
-                Facet::Lot => stock.in_lots.is_zero(),
-                Facet::Location => stock.in_locations.is_zero(),
-                Facet::Serial => stock.serials_received == 0 && stock.serials_allocated == 0,
-                // No sum is kept of these.
-                Facet::Transfer => false,
-            }
+        self.complete || self.aggregate.stock.rules_out(facet)
     }
 
     pub(super) fn mark(&mut self, place: usize) {

@@ -50,9 +50,15 @@ pub fn quantity(units: u64) -> Quantity {
     Quantity::new(units).expect("a quantity")
 }
 
+/// A row that rules no entry out.
 pub fn stock(version: u64, offset: u64) -> StockRow {
     StockRow {
         on_hand: quantity(version * 10),
+        held: quantity(1),
+        named_allocations: quantity(1),
+        in_lots: quantity(1),
+        in_locations: quantity(1),
+        serials_received: 1,
         statuses: vec![("DAMAGED".into(), quantity(1)), ("odd".into(), quantity(2))],
         version: Version(version),
         last: Some(LastEvent {

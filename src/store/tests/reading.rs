@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rocksdb::perf::{PerfContext, PerfMetric, PerfStatsLevel, set_perf_stats};
 
 use super::fixtures::*;
-use crate::domain::rows::{Entry, Facet};
+use crate::codec::rows::decode_stock;
+use crate::domain::rows::{Entry, Facet, StockRow};
 use crate::store::{Changes, StoreReader, StoreWriter};
 use crate::types::Sku;
 
@@ -35,7 +36,6 @@ fn a_view_holds_the_first_entries_of_each_facet_and_says_what_it_left_out() {
         for (limit, truncated) in [(2, true), (3, false), (10, false)] {
             let view = reader.view(&sku(text), limit).expect("reads").expect("is there");
             assert_eq!(view.stock, stock(1, 8));
-            assert_eq!(view.next.0, 9);
             assert_eq!(view.position().expect("a position").to_string(), "7:8");
             let facets: Vec<Facet> = view.facets.iter().map(|page| page.facet).collect();
             assert_eq!(
@@ -52,6 +52,54 @@ fn a_view_holds_the_first_entries_of_each_facet_and_says_what_it_left_out() {
         }
     }
     assert_eq!(reader.view(&sku("A "), 5).expect("reads"), None);
+}
+
+/// Every choice of facets that have entries, fewer than the limit or more: what a view shows of each is what
+/// the facet's own page shows.
+#[test]
+fn a_view_finds_what_the_pages_of_its_facets_find() {
+    const LIMIT: usize = 2;
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut writer = fresh(&stores(&directory, 1));
+    let mut changes = Changes::new(moved(writer.progress(), 9, 0));
+    // Of each facet none, one or three entries.
+    let counts = |mut choice: usize| {
+        Facet::ALL.map(|facet| {
+            let count = [0, 1, 3][choice % 3];
+            choice /= 3;
+            (facet, count)
+        })
+    };
+    let all = 3_usize.pow(Facet::ALL.len() as u32);
+    for choice in 0..all {
+        let name = format!("SKU-{choice}");
+        let has = |facet: Facet| quantity(u64::from(counts(choice)[facet.index()].1 > 0));
+        let row = StockRow {
+            held: has(Facet::Hold),
+            named_allocations: has(Facet::Allocation),
+            in_lots: has(Facet::Lot),
+            in_locations: has(Facet::Location),
+            ..stock(1, 8)
+        };
+        changes.put_stock(&name, &row, None);
+        for (facet, count) in counts(choice) {
+            for id in 0..count {
+                changes.put_entry(&name, &format!("{id}"), &entry(facet, id + 1), None);
+            }
+        }
+    }
+    writer.commit(&changes).expect("commits");
+    let reader = writer.reader();
+    for choice in 0..all {
+        let name = sku(&format!("SKU-{choice}"));
+        let view = reader.view(&name, LIMIT).expect("reads").expect("is there");
+        for page in &view.facets {
+            let own = reader.facet(&name, page.facet, None, LIMIT).expect("reads").expect("is there");
+            assert_eq!(*page, own, "{name}");
+            let count = counts(choice)[page.facet.index()].1 as usize;
+            assert_eq!((page.entries.len(), page.truncated), (count.min(LIMIT), count > LIMIT), "{name}");
+        }
+    }
 }
 
 #[test]
@@ -122,7 +170,6 @@ fn readers_see_whole_commits_only() {
         while !done.load(Ordering::Relaxed) {
             let Some(view) = reader.view(&sku("A"), 100).expect("reads") else { continue };
             let number = view.stock.version.0;
-            assert_eq!(view.next.0, number, "position and row of one write");
             for page in &view.facets {
                 assert_eq!(page.entries.len(), 3);
                 assert!(page.entries.iter().all(|(_, found)| *found == entry(page.facet, number)));
@@ -130,6 +177,11 @@ fn readers_see_whole_commits_only() {
             assert!(number >= last, "a later read is never older");
             seen += u64::from(number > last);
             last = number;
+            reader.freeze(|frozen| {
+                let row = frozen.get(b"A").expect("reads").expect("is there");
+                let version = decode_stock(&row).expect("a row").version.0;
+                assert_eq!(frozen.meta().expect("meta").progress.next.0, version, "of one write");
+            });
         }
         seen
     };

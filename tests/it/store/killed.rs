@@ -32,7 +32,12 @@ fn sku(number: u64) -> String {
 
 /// The SKU's row after step `step`.
 fn stock(step: u64) -> StockRow {
-    StockRow { version: Version(step), abc_class: Some("x".repeat(400).into()), ..StockRow::default() }
+    StockRow {
+        version: Version(step),
+        named_allocations: allocation(step).map_or(Quantity::ZERO, |entry| entry.quantity()),
+        abc_class: Some("x".repeat(400).into()),
+        ..StockRow::default()
+    }
 }
 
 /// Its one entry, which odd steps put and even steps delete.
