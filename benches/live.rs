@@ -8,7 +8,9 @@
 //!   120,000 events/s. The topic has `message.timestamp.type=LogAppendTime`, so the delivery report says when
 //!   the broker appended; a sample of events is then asked for with `at_least`, which answers as soon as that
 //!   position is readable. The broker's clock counts whole milliseconds.
-//! - **query**: point reads at 20,000/s over keep-alive connections while 10,000 events/s come in.
+//! - **query**: point reads at 1,000 to 20,000/s over keep-alive connections while 10,000 events/s come in.
+//!
+//! `INVENTORY_STORE_BENCH_ONLY=append` or `query` for one of them alone.
 //!
 //! The broker, the service and both loads share this machine: a rate that was not reached is said.
 
@@ -49,13 +51,15 @@ use rdkafka::config::ClientConfig;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use serde_json::{Value, json};
-use support::{Of, cpu_seconds, describe, full, keep, machine};
+use support::{Of, cpu_seconds, describe, full, keep, machine, wanted};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const PARTITIONS: u16 = 12;
 const SKUS: u32 = 20_000;
+/// Events that a producer writes before its schedule begins.
+const CONNECTING: usize = 1_000;
 
 fn main() {
     let machine = machine();
@@ -80,16 +84,17 @@ fn main() {
     until_settled(&service);
 
     let seconds = if full() { 30 } else { 8 };
-    let latencies: Vec<Value> = [10_000_u64, 60_000, 120_000]
-        .into_iter()
-        .map(|rate| append_to_readable(&config, &service, &mut day, rate, seconds))
-        .collect();
-    let query = query(&config, &service, &mut day, &known, seconds);
+    let rates: &[u64] = if wanted("append") { &[10_000, 60_000, 120_000] } else { &[] };
+    let latencies: Vec<Value> =
+        rates.iter().map(|rate| append_to_readable(&config, &service, &mut day, *rate, seconds)).collect();
+    let rates: &[u64] = if wanted("query") { &[1_000, 5_000, 10_000, 20_000] } else { &[] };
+    let queries: Vec<Value> =
+        rates.iter().map(|rate| query(&config, &service, &mut day, &known, *rate, seconds)).collect();
     let used = service.used();
     let rss = used.peak_rss_bytes as f64 / f64::from(1 << 20);
     println!("\nserving: {rss:.0} MiB at most, of memory.budget 1024 MiB");
     let figures = json!({
-        "append_to_readable": latencies, "query": query, "serve_peak_rss_bytes": used.peak_rss_bytes,
+        "append_to_readable": latencies, "query": queries, "serve_peak_rss_bytes": used.peak_rss_bytes,
     });
     keep("live", &machine, &figures);
 }
@@ -235,33 +240,44 @@ impl Load {
             .expect("a producer");
         let topic = config.topics.events.clone();
         let count = self.records.len();
-        let began = Instant::now();
         let mut sent = 0;
+        // Until it is connected and knows every partition's leader, what comes due would pile up, to be written
+        // at once in the end: a burst, and no rate.
+        while sent < count.min(CONNECTING) {
+            self.send(&producer, &topic, sent, false);
+            sent += 1;
+        }
+        producer.flush(Duration::from_secs(60)).expect("delivered");
+        let (began, before) = (Instant::now(), sent);
         while sent < count {
-            let due = (began.elapsed().as_secs_f64() * rate as f64) as usize;
+            let due = before + (began.elapsed().as_secs_f64() * rate as f64) as usize;
             while sent < due.min(count) {
-                let (record, headers) = &mut self.records[sent];
                 let followed = self.sample_each > 0 && sent.is_multiple_of(self.sample_each);
-                let key = record.key.clone().expect("a key");
-                let sku = followed.then(|| String::from_utf8(key.clone()).expect("a SKU"));
-                let new = BaseRecord::with_opaque_to(&topic, Box::new(sku))
-                    .partition(i32::from(record.partition.0))
-                    .key(&key)
-                    .payload(record.value.as_deref().expect("a value"))
-                    .headers(headers.take().expect("headers"));
-                producer.send(new).map_err(|(error, _)| error).expect("room in the producer's queue");
+                self.send(&producer, &topic, sent, followed);
                 sent += 1;
             }
             std::thread::sleep(Duration::from_micros(500));
         }
         producer.flush(Duration::from_secs(60)).expect("delivered");
-        let events_per_second = count as f64 / began.elapsed().as_secs_f64();
+        let events_per_second = (count - before) as f64 / began.elapsed().as_secs_f64();
         *reports.samples.lock().expect("not poisoned") = None;
         Written {
             events_per_second,
             failed: reports.failed.load(Ordering::Relaxed),
             cpu_seconds: cpu_seconds(Of::Process) - cpu_before,
         }
+    }
+
+    fn send(&mut self, producer: &ThreadedProducer<Delivery>, topic: &str, at: usize, followed: bool) {
+        let (record, headers) = &mut self.records[at];
+        let key = record.key.clone().expect("a key");
+        let sku = followed.then(|| String::from_utf8(key.clone()).expect("a SKU"));
+        let new = BaseRecord::with_opaque_to(topic, Box::new(sku))
+            .partition(i32::from(record.partition.0))
+            .key(&key)
+            .payload(record.value.as_deref().expect("a value"))
+            .headers(headers.take().expect("headers"));
+        producer.send(new).map_err(|(error, _)| error).expect("room in the producer's queue");
     }
 }
 
@@ -350,9 +366,9 @@ fn query(
     service: &service::Service,
     day: &mut Warehouse,
     known: &Arc<[String]>,
+    rate: u64,
     seconds: u64,
 ) -> Value {
-    const READS: u64 = 20_000;
     const EVENTS: u64 = 10_000;
     const CONNECTIONS: u64 = 16;
     let load = Load::prepare(day, usize::try_from(EVENTS * seconds).expect("fits"), 0);
@@ -363,7 +379,7 @@ fn query(
             let (url, stop, known) = (service.url.clone(), Arc::clone(&stop), Arc::clone(known));
             std::thread::spawn(move || {
                 let cpu_before = cpu_seconds(Of::Thread);
-                let latencies = read_on_schedule(&url, READS / CONNECTIONS, number, &known, &stop);
+                let latencies = read_on_schedule(&url, rate / CONNECTIONS, number, &known, &stop);
                 (latencies, cpu_seconds(Of::Thread) - cpu_before)
             })
         })
@@ -381,13 +397,14 @@ fn query(
     let reached = all.len() as f64 / took;
     let service_cpu = service.used().cpu_seconds - service_before;
     println!(
-        "point reads over HTTP: {READS}/s wanted, {reached:.0}/s done beside {:.0} events/s: p50 {:.2} ms, p99 {:.2} ms; service {service_cpu:.1} s CPU in {took:.1} s, readers {load_cpu:.1} s",
+        "point reads over HTTP: {rate}/s wanted, {reached:.0}/s done beside {:.0} events/s: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms; service {service_cpu:.1} s CPU in {took:.1} s, readers {load_cpu:.1} s",
         written.events_per_second,
         at(&all, 50.0),
+        at(&all, 90.0),
         at(&all, 99.0),
     );
     json!({
-        "wanted_reads_per_second": READS, "reads_per_second": reached,
+        "wanted_reads_per_second": rate, "reads_per_second": reached,
         "events_per_second": written.events_per_second, "p50_ms": at(&all, 50.0), "p99_ms": at(&all, 99.0),
         "max_ms": at(&all, 100.0), "service_cpu_seconds": service_cpu, "readers_cpu_seconds": load_cpu,
         "seconds": took,

@@ -45,7 +45,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use service::{Service, eventually};
-use support::{Of, cpu_seconds, describe, full, keep, machine, resident};
+use support::{Of, cpu_seconds, describe, full, keep, machine, resident, wanted};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -163,11 +163,6 @@ fn run() {
     println!("peak memory {:.2} of memory.budget", peak / BUDGET as f64);
     figures["peak_to_budget"] = (peak / BUDGET as f64).into();
     keep("recovery", &machine, &figures);
-}
-
-/// Whether this part is to be measured.
-fn wanted(part: &str) -> bool {
-    std::env::var("INVENTORY_STORE_BENCH_ONLY").map_or(true, |only| only == part)
 }
 
 /// Restores beside bare readers of the same topic.

@@ -10,6 +10,11 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+/// Whether this part is to be measured: `INVENTORY_STORE_BENCH_ONLY` names the only one, where it is set.
+pub fn wanted(part: &str) -> bool {
+    std::env::var("INVENTORY_STORE_BENCH_ONLY").map_or(true, |only| only == part)
+}
+
 /// Whether the long form was asked for.
 pub fn full() -> bool {
     std::env::var("INVENTORY_STORE_BENCH_FULL").is_ok_and(|full| full == "1")
