@@ -4,15 +4,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{DeliveryResult, Producer, ProducerContext};
 
 use super::context::{Context, delegate_to_context};
+use super::native::PolledProducer;
 use super::produce::{self, Origin};
 use super::{Inner, Shared};
 use crate::log::{Appender, LogError};
 use crate::types::{NewRecord, Position};
 
-type Append = ThreadedProducer<AppendContext>;
+type Append = PolledProducer<AppendContext>;
 
 /// The shared producer; made when first needed, and anew after an error that it cannot survive.
 #[derive(Default)]
@@ -30,7 +31,7 @@ impl SharedProducer {
             }
         }
         let context = AppendContext { base: shared.context("appender") };
-        let producer = Arc::new(shared.create_with(context, &shared.settings.appender())?);
+        let producer = Arc::new(shared.produce_with(context, &shared.settings.appender())?);
         *slot = Some(Arc::clone(&producer));
         Ok(producer)
     }

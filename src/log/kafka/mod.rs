@@ -31,9 +31,11 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::ProducerContext;
 
 use self::context::{Context, Trouble};
 use self::names::Names;
+use self::native::PolledProducer;
 use self::offsets::Offsets;
 use self::settings::Settings;
 use super::{
@@ -87,6 +89,17 @@ impl Shared {
     ) -> Result<T, LogError> {
         settings.create_with_context(context).map_err(|error| LogError::Refused {
             what: "making a Kafka client from the settings",
+            reason: error.to_string(),
+        })
+    }
+
+    fn produce_with<C: ProducerContext + 'static>(
+        &self,
+        context: C,
+        settings: &ClientConfig,
+    ) -> Result<PolledProducer<C>, LogError> {
+        PolledProducer::new(self.create_with(context, settings)?).map_err(|error| LogError::Refused {
+            what: "starting the thread of a Kafka producer",
             reason: error.to_string(),
         })
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header as KafkaHeader, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, ProducerContext};
 use rdkafka::util::IntoOpaque;
 
 use super::Inner;
@@ -15,7 +15,7 @@ use crate::types::{NewRecord, Offset, Partition, Position, Topic};
 /// Hands a record to the producer; waits while its buffer is full, until `deadline`.
 pub(super) fn send<C>(
     log: &Inner,
-    producer: &ThreadedProducer<C>,
+    producer: &BaseProducer<C>,
     record: &NewRecord,
     opaque: C::DeliveryOpaque,
     deadline: Instant,

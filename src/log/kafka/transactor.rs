@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::producer::ThreadedProducer;
+use rdkafka::producer::Producer;
 use rdkafka::topic_partition_list::Offset as KafkaOffset;
 
 use super::Inner;
-use super::native::{GroupMetadata, TransactionError, Transactions};
+use super::native::{GroupMetadata, PolledProducer, TransactionError, Transactions};
 use super::offsets::raw_offset;
 use super::produce::{self, Origin};
 use super::reports::{Reports, TransactContext, lock};
@@ -32,7 +32,7 @@ const WATCHDOG: Duration = Duration::from_secs(5);
 pub(super) struct KafkaTransactor {
     log: Arc<Inner>,
     id: String,
-    producer: Arc<ThreadedProducer<TransactContext>>,
+    producer: Arc<PolledProducer<TransactContext>>,
     reports: Arc<Mutex<Reports>>,
     jobs: Sender<Job>,
     /// Longest life of a transaction.
@@ -58,7 +58,7 @@ impl KafkaTransactor {
         let reports = Arc::new(Mutex::new(Reports::default()));
         let context = TransactContext { base: shared.context("transactor"), reports: Arc::clone(&reports) };
         let producer =
-            Arc::new(shared.create_with(context, &shared.settings.transactor(id, log.largest_batch()))?);
+            Arc::new(shared.produce_with(context, &shared.settings.transactor(id, log.largest_batch()))?);
         let (jobs, work) = mpsc::channel::<Job>();
         let native = Transactions(Arc::clone(&producer));
         let thread = std::thread::Builder::new().name(format!("transactor {id}"));
@@ -256,7 +256,7 @@ impl Transactor for KafkaTransactor {
         }
         self.state = State::Open(staged);
         if answer.is_err()
-            && let Some((code, reason)) = rdkafka::producer::Producer::client(&*self.producer).fatal_error()
+            && let Some((code, reason)) = self.producer.client().fatal_error()
         {
             let fenced = is_fence(code);
             self.state = if fenced { State::Fenced } else { State::Broken(reason) };

@@ -5,10 +5,12 @@
 //! - Header access that stands names which are not UTF-8.
 //! - Group metadata whose generation can be looked at before it is sent.
 //! - Committing by `rd_kafka_commit_transaction` itself: the wrapper's has a floor of about 100 ms.
+//! - Being told that a producer has something to report, so that its thread sleeps until then.
 //!
 //! Pointers never leave this folder but inside types that keep what they point into alive.
 #![allow(unsafe_code)]
 
+mod polled;
 mod transactions;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -24,6 +26,7 @@ use rdkafka_sys as sys;
 
 use crate::types::{Header, Headers, Timestamp};
 
+pub(super) use polled::PolledProducer;
 pub(super) use transactions::{TransactionError, Transactions};
 
 fn milliseconds(wait: Duration) -> c_int {

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{Producer, ProducerContext};
 use rdkafka_sys as sys;
 
-use super::{GroupMetadata, code, milliseconds, text};
+use super::{GroupMetadata, PolledProducer, code, milliseconds, text};
 
 /// How a transactional call failed.
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ unsafe fn outcome(error: *mut sys::rd_kafka_error_t) -> Result<(), TransactionEr
 
 /// The transactional calls of a producer, which it keeps alive.
 pub(in crate::log::kafka) struct Transactions<C: ProducerContext + 'static>(
-    pub(in crate::log::kafka) Arc<ThreadedProducer<C>>,
+    pub(in crate::log::kafka) Arc<PolledProducer<C>>,
 );
 
 impl<C: ProducerContext + 'static> Clone for Transactions<C> {
