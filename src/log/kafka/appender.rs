@@ -31,7 +31,7 @@ impl SharedProducer {
             }
         }
         let context = AppendContext { base: shared.context("appender") };
-        let producer = Arc::new(shared.produce_with(context, &shared.settings.appender())?);
+        let producer = Arc::new(shared.create_producer(context, &shared.settings.appender())?);
         *slot = Some(Arc::clone(&producer));
         Ok(producer)
     }

@@ -93,7 +93,7 @@ impl Shared {
         })
     }
 
-    fn produce_with<C: ProducerContext + 'static>(
+    fn create_producer<C: ProducerContext + 'static>(
         &self,
         context: C,
         settings: &ClientConfig,

@@ -58,7 +58,7 @@ impl KafkaTransactor {
         let reports = Arc::new(Mutex::new(Reports::default()));
         let context = TransactContext { base: shared.context("transactor"), reports: Arc::clone(&reports) };
         let producer =
-            Arc::new(shared.produce_with(context, &shared.settings.transactor(id, log.largest_batch()))?);
+            Arc::new(shared.create_producer(context, &shared.settings.transactor(id, log.largest_batch()))?);
         let (jobs, work) = mpsc::channel::<Job>();
         let native = Transactions(Arc::clone(&producer));
         let thread = std::thread::Builder::new().name(format!("transactor {id}"));

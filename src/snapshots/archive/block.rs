@@ -21,7 +21,7 @@ use crate::store::RowHash;
 pub(super) const HEAD: usize = 24;
 /// Rows are packed until there are so many bytes. A longer row has a block to itself.
 const TARGET: usize = 256 << 10;
-/// Of a restore a fifth of the time was unpacking level 1; this takes a third of it, for 5% more bytes:
+/// Of a restore a fifth of the time was unpacking level 1; this takes half of it, for 5% more bytes:
 /// `benches/restore.rs`, `docs/performance.md`.
 const LEVEL: i32 = -1;
 

@@ -8,7 +8,7 @@ use super::fixtures::*;
 use crate::codec::rows::decode_stock;
 use crate::domain::rows::{Entry, Facet, StockRow};
 use crate::store::{Changes, StoreReader, StoreWriter};
-use crate::types::Sku;
+use crate::types::{Sku, Version};
 
 /// SKUs of which one is the beginning of another, in SKU order.
 const SKUS: [&str; 5] = ["A", "A!", "AB", "Ä", "\u{10ffff}"];
@@ -100,6 +100,38 @@ fn a_view_finds_what_the_pages_of_its_facets_find() {
             assert_eq!((page.entries.len(), page.truncated), (count.min(LIMIT), count > LIMIT), "{name}");
         }
     }
+}
+
+/// A seek looks into every file: one is enough for entries that lie side by side, and for none of them but
+/// transfers, of which no sum tells.
+#[test]
+fn a_view_seeks_once_where_no_facet_is_cut() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut writer = fresh(&stores(&directory, 1));
+    let mut changes = Changes::new(moved(writer.progress(), 9, 0));
+    changes.put_stock("bare", &StockRow { version: Version(1), ..StockRow::default() }, None);
+    changes.put_stock("full", &stock(1, 8), None);
+    for facet in Facet::ALL {
+        for id in ["a", "b"] {
+            changes.put_entry("full", id, &entry(facet, 1), None);
+        }
+    }
+    writer.commit(&changes).expect("commits");
+    let reader = writer.reader();
+    let seeks = |name: &str, limit| {
+        set_perf_stats(PerfStatsLevel::EnableCount);
+        let mut context = PerfContext::default();
+        context.reset();
+        let view = reader.view(&sku(name), limit).expect("reads");
+        let seeks = context.metric(PerfMetric::SeekOnMemtableCount);
+        set_perf_stats(PerfStatsLevel::Disable);
+        assert!(view.is_some());
+        seeks
+    };
+    assert_eq!(seeks("bare", 5), 1);
+    assert_eq!(seeks("full", 5), 1);
+    // Each page is cut short: the next facet lies behind what is left out.
+    assert_eq!(seeks("full", 1), 5);
 }
 
 #[test]

@@ -112,3 +112,46 @@ unsafe extern "C" fn unpark(_: *mut sys::rd_kafka_t, waiting: *mut c_void) {
     // SAFETY: the caller's promise.
     unsafe { &*waiting.cast::<Thread>() }.unpark();
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+
+    use rdkafka::ClientContext;
+    use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
+    use rdkafka::producer::{BaseRecord, DeliveryResult, PurgeConfig};
+
+    use super::*;
+
+    struct Reporting(Sender<usize>);
+
+    impl ClientContext for Reporting {}
+
+    impl ProducerContext for Reporting {
+        type DeliveryOpaque = Box<usize>;
+
+        fn delivery(&self, result: &DeliveryResult<'_>, number: Box<usize>) {
+            assert!(result.is_err(), "there is no broker");
+            // The test may have failed already.
+            let _ = self.0.send(*number);
+        }
+    }
+
+    /// Without a broker: what is purged is reported at once, to a thread that sleeps by then or is just about to.
+    #[test]
+    fn every_report_wakes_the_thread_that_sleeps() {
+        let (reports, reported) = channel();
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:1").set("log_level", "0");
+        let producer =
+            BaseProducer::from_config_and_context(&config, Reporting(reports)).expect("a producer");
+        let producer = PolledProducer::new(producer).expect("its thread");
+        for number in 0..2000 {
+            let record = BaseRecord::with_opaque_to("topic", Box::new(number)).payload("").key("");
+            producer.send(record).map_err(|(error, _)| error).expect("queued");
+            producer.purge(PurgeConfig::default().queue());
+            let first = reported.recv_timeout(Duration::from_secs(60)).expect("it is woken");
+            assert_eq!(first, number);
+        }
+    }
+}
