@@ -51,7 +51,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use serde_json::{Value, json};
-use support::{Of, cpu_seconds, describe, full, keep, machine, wanted};
+use support::{Of, Parts, cpu_seconds, describe, full, keep, machine};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -64,6 +64,7 @@ const CONNECTING: usize = 1_000;
 fn main() {
     let machine = machine();
     println!("{}", describe(&machine));
+    let parts = Parts::of(&["append", "query"]);
     let Some(broker) = broker::Broker::shared("the live path") else {
         println!("live: no broker on this machine; see target/left-out.txt");
         return;
@@ -84,10 +85,10 @@ fn main() {
     until_settled(&service);
 
     let seconds = if full() { 30 } else { 8 };
-    let rates: &[u64] = if wanted("append") { &[10_000, 60_000, 120_000] } else { &[] };
+    let rates: &[u64] = if parts.has("append") { &[10_000, 60_000, 120_000] } else { &[] };
     let latencies: Vec<Value> =
         rates.iter().map(|rate| append_to_readable(&config, &service, &mut day, *rate, seconds)).collect();
-    let rates: &[u64] = if wanted("query") { &[1_000, 5_000, 10_000, 20_000] } else { &[] };
+    let rates: &[u64] = if parts.has("query") { &[1_000, 5_000, 10_000, 20_000] } else { &[] };
     let queries: Vec<Value> =
         rates.iter().map(|rate| query(&config, &service, &mut day, &known, *rate, seconds)).collect();
     let used = service.used();

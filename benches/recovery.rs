@@ -45,7 +45,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 use service::{Service, eventually};
-use support::{Of, cpu_seconds, describe, full, keep, machine, resident, wanted};
+use support::{Of, Parts, cpu_seconds, describe, full, keep, machine, resident};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -74,6 +74,7 @@ fn main() {
 fn run() {
     let machine = machine();
     println!("{}", describe(&machine));
+    let parts = Parts::of(&["restore", "live", "publishing", "ordinary", "cutover"]);
     let Some(broker) = broker::Broker::shared("recovery") else {
         println!("recovery: no broker on this machine, so this is left out; see target/left-out.txt");
         return;
@@ -95,7 +96,7 @@ fn run() {
     let mut figures = json!({"skus": scale.skus, "tail": scale.tail, "published": published});
     let mut peak = 0.0_f64;
 
-    if wanted("restore") {
+    if parts.has("restore") {
         figures["restore"] = beside_the_floor(&config, &scale);
     }
     events.happen(scale.tail, scale.skus);
@@ -117,7 +118,7 @@ fn run() {
     let all = Shape { name: "publishing", of: "every SKU", among: scale.skus, every: scale.every };
     let few = Shape { name: "ordinary", of: "a twentieth of the SKUs", among: scale.skus / 20, every };
     for (shape, rounds) in [(all, if full() { 1 } else { 2 }), (few, 1)] {
-        if !wanted(shape.name) {
+        if !parts.has(shape.name) {
             continue;
         }
         // The same store for both, and as many events.
@@ -143,7 +144,7 @@ fn run() {
         figures[shape.name] = json!({"without": without, "with": with, "cost": cost, "rows_per_event": rows});
     }
 
-    if wanted("cutover") {
+    if parts.has("cutover") {
         let cutover = cutover(&config, &second, &mut events);
         let mut pauses = numbers(&cutover["pauses_ms"]);
         let median = support::median(&mut pauses);

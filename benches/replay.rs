@@ -20,9 +20,10 @@ mod left_out;
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use inventory_store::codec::event::Mode;
@@ -33,10 +34,13 @@ use inventory_store::config::store::{MemoryConfig, MemoryPlan, StoreConfig};
 use inventory_store::config::{ArchiveConfig, KafkaConfig, SnapshotConfig};
 use inventory_store::domain::Rules;
 use inventory_store::generator::{Layout, Options, Warehouse, record};
+use inventory_store::jobs::{Begin, Plan, Rebuild, Stop};
 use inventory_store::lane::{LaneMemory, LaneSettings, Lanes, State};
 use inventory_store::log::Log;
 use inventory_store::log::kafka::{KafkaLog, wanted_topic};
 use inventory_store::projector::{DeadLetters, Projector, ProjectorSettings};
+use inventory_store::snapshots::Work;
+use inventory_store::snapshots::archive::Archive;
 use inventory_store::store::PartitionStores;
 use inventory_store::types::{NewRecord, NextOffset, Offset, Partition, Record, Timestamp, Topic};
 use rdkafka::config::ClientConfig;
@@ -56,6 +60,7 @@ fn main() {
     match arguments.get(1).map(String::as_str) {
         Some("--floor") => report(&floor(&arguments[2], &arguments[3], number(&arguments[4]))),
         Some("--replay") => report(&replay(&arguments[2], &arguments[3], number(&arguments[4]))),
+        Some("--serve") => report(&serve(&arguments[2], &arguments[3], number(&arguments[4]))),
         Some("--memory") => report(&memory(number(&arguments[2]))),
         _ => run(),
     }
@@ -67,6 +72,7 @@ fn number(text: &str) -> u64 {
 
 const FLOOR: &str = "bare librdkafka reader";
 const REPLAY: &str = "replay into RocksDB";
+const SERVE: &str = "a service, from nothing to live";
 const MEMORY: &str = "from memory: decode, fold, write";
 
 fn run() {
@@ -93,6 +99,7 @@ fn run() {
             for _ in 0..rounds {
                 rows.push((FLOOR.into(), child(&["--floor", servers, topic, &count])));
                 rows.push((REPLAY.into(), child(&["--replay", servers, topic, &count])));
+                rows.push((SERVE.into(), child(&["--serve", servers, topic, &count])));
             }
             if full() || std::env::var("INVENTORY_STORE_BENCH_PEERS").is_ok_and(|wanted| wanted == "1") {
                 rows.extend(peers(broker, events));
@@ -334,20 +341,68 @@ fn settings() -> ProjectorSettings {
     }
 }
 
-/// The real thing: lanes over fresh stores, until every partition is live at the log's end.
-fn replay(servers: &str, topic: &str, events: u64) -> Measured {
+/// The client's settings for the topics that go with this one.
+fn config_of(servers: &str, topic: &str) -> KafkaConfig {
     let mut config = KafkaConfig { bootstrap_servers: servers.into(), ..bulk_config() };
     let prefix = topic.strip_suffix(".events").expect("the name that the tests give");
-    config.topics.events = topic.into();
-    config.topics.commands = format!("{prefix}.commands");
-    config.topics.snapshots = format!("{prefix}.snapshots");
-    config.topics.results = format!("{prefix}.results");
-    config.topics.dead_letters = format!("{prefix}.dead-letters");
+    broker::prefix_topics(&mut config, prefix);
+    config
+}
+
+/// The job `replay`, from the log's beginning to its end.
+fn replay(servers: &str, topic: &str, events: u64) -> Measured {
+    let config = config_of(servers, topic);
+    let directory = tempfile::tempdir().expect("a directory");
+    let plan = plan();
+    let url = directory.path().join("archive").to_str().expect("UTF-8").to_owned();
+    let archive = Archive::open(&ArchiveConfig { url, ..ArchiveConfig::default() }).expect("opens");
+    let cpu_before = cpu_seconds(Of::Process);
+    let start = Instant::now();
+    let log = KafkaLog::connect(&config).expect("the broker answers");
+    let stores =
+        PartitionStores::open(directory.path(), &StoreConfig::default(), &plan.store).expect("stores");
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(usize::from(PARTITIONS));
+    let job = Rebuild {
+        log: log.as_ref(),
+        stores: &stores,
+        archive: &archive,
+        projector: settings(),
+        memory: usize::try_from(plan.fold_alone()).expect("fits") / threads,
+        read_memory: SnapshotConfig::default().read_memory,
+        patience: Duration::from_secs(60),
+        plan: Plan { begin: Begin::Beginning, stop: Stop::End, partial: false },
+        history_from: BTreeMap::new(),
+        keep: false,
+    };
+    let (next, replayed) = (AtomicU16::new(0), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let partition = Partition(next.fetch_add(1, Ordering::Relaxed));
+                    if partition.0 >= PARTITIONS {
+                        return;
+                    }
+                    let (store, rebuilt) = job.run(partition, &Work::default()).expect("replayed");
+                    replayed.fetch_add(rebuilt.events, Ordering::Relaxed);
+                    drop(store);
+                }
+            });
+        }
+    });
+    assert_eq!(replayed.into_inner(), events, "every event was folded");
+    let seconds = start.elapsed().as_secs_f64();
+    Measured { events, seconds, cpu_seconds: cpu_seconds(Of::Process) - cpu_before }
+}
+
+/// Lanes over fresh stores, until every partition is live at the log's end.
+fn serve(servers: &str, topic: &str, events: u64) -> Measured {
+    let config = config_of(servers, topic);
     let directory = tempfile::tempdir().expect("a directory");
     let plan = plan();
     let cpu_before = cpu_seconds(Of::Process);
     let start = Instant::now();
-    let lane = LaneConfig { bulk_from_records: 1, group: prefix.to_owned(), ..LaneConfig::default() };
+    let lane = LaneConfig { bulk_from_records: 1, group: topic.to_owned(), ..LaneConfig::default() };
     let count = lane.count(PARTITIONS);
     let lane = lane.within(plan.fetch_queues, count);
     let log: Arc<dyn Log> = KafkaLog::connect(&config).expect("the broker answers");

@@ -2,8 +2,8 @@
 //! decompressed, and nothing else.
 //!
 //! One partition on one thread, so that figures are per core; partitions are independent of each other.
-//! 200,000 SKUs by default, `INVENTORY_STORE_BENCH_FULL=1` for a million; each with an allocation and a location
-//! beside its own row. `INVENTORY_STORE_BENCH_DIR` = where to keep the files instead of the system's temporary
+//! 200,000 SKUs by default, `INVENTORY_STORE_BENCH_FULL=1` for a million; once each with an allocation and a
+//! location beside its own row, and once with its own row alone. `INVENTORY_STORE_BENCH_DIR` = where to keep the files instead of the system's temporary
 //! directory.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -31,17 +31,32 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const P: Partition = Partition(0);
 
+/// What rows a SKU has.
+#[derive(Clone, Copy, PartialEq)]
+enum Shape {
+    /// Its own as a few events leave it, an allocation, a location: small rows, and many.
+    Small,
+    /// Its own alone, as many events leave it.
+    Own,
+}
+
 fn main() {
     let machine = machine();
     println!("{}", describe(&machine));
     let skus: u64 = if full() { 1_000_000 } else { 200_000 };
+    let small = measure(Shape::Small, skus);
+    let own = measure(Shape::Own, skus);
+    keep("restore", &machine, &json!({"skus": skus, "small_rows": small, "own_rows": own}));
+}
+
+fn measure(shape: Shape, skus: u64) -> Value {
     let parent = std::env::var_os("INVENTORY_STORE_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     let directory = tempfile::tempdir_in(parent).expect("a directory");
 
     let source = stores(&directory.path().join("source"));
     let (store, made) = timed(|| {
         source.build::<StoreError>(P, |filling| {
-            fill(skus, filling)?;
+            fill(shape, skus, filling)?;
             let mut meta = Meta::new(identity());
             meta.progress.next = NextOffset(skus * 10);
             meta.progress.counters.skus = skus;
@@ -49,7 +64,7 @@ fn main() {
         })
     });
     let store = store.expect("a store");
-    println!("{skus} SKUs, {} rows, made in {:.1} s\n", store.meta().rows, made.wall);
+    let rows = store.meta().rows;
 
     let root = directory.path().join("archive");
     let url = root.to_str().expect("UTF-8").to_owned();
@@ -59,6 +74,11 @@ fn main() {
     let (published, create) = timed(|| archive.create(&store.reader(), origin, &Work::default()));
     let published = published.expect("a base");
     let base = published.base();
+    println!(
+        "\n{skus} SKUs, {rows} rows of {:.0} bytes on average, made in {:.1} s\n",
+        base.manifest.raw_bytes as f64 / rows as f64,
+        made.wall
+    );
 
     // Once to have the files in the page cache: what is measured is ours, not the disk's.
     floor(&root);
@@ -90,17 +110,16 @@ fn main() {
         base.manifest.raw_bytes as f64 / bytes as f64,
         bytes as f64 / skus as f64
     );
-    let levels = levels(&archive, base);
-    let figures = json!({
-        "skus": skus, "rows": base.manifest.rows, "files": base.manifest.files.len(), "bytes": bytes,
+    let levels = if shape == Shape::Small { levels(&archive, base) } else { Vec::new() };
+    json!({
+        "rows": base.manifest.rows, "files": base.manifest.files.len(), "bytes": bytes,
         "raw_bytes": base.manifest.raw_bytes, "floor": floor, "read": read, "verify": verify,
         "restore": restore, "create": create, "zstd_levels": levels,
-    });
-    keep("restore", &machine, &figures);
+    })
 }
 
-/// The rows of many SKUs, in order: each its own row as an event leaves it, an allocation, a location.
-fn fill(skus: u64, filling: &mut Filling<'_>) -> Result<(), StoreError> {
+/// The rows of many SKUs, in order.
+fn fill(shape: Shape, skus: u64, filling: &mut Filling<'_>) -> Result<(), StoreError> {
     let mut random = fastrand::Rng::with_seed(5);
     let mut units = |below: u64| Quantity::new(random.u64(0..below)).expect("units");
     let mut random = fastrand::Rng::with_seed(6);
@@ -118,12 +137,17 @@ fn fill(skus: u64, filling: &mut Filling<'_>) -> Result<(), StoreError> {
                 offset: Offset(random.u64(0..skus * 10)),
                 time: UtcTime::new(1_790_000_000 + random.i64(0..86_400), 0).expect("a time"),
             }),
-            identities: (0..random.usize(4..=16)).map(|_| random.u64(..)).collect(),
+            identities: (0..if shape == Shape::Own { 16 } else { random.usize(4..=16) })
+                .map(|_| random.u64(..))
+                .collect(),
             ..StockRow::default()
         };
         value.clear();
         encode_stock(&stock, &mut value);
         filling.put(sku.as_bytes(), &value)?;
+        if shape == Shape::Own {
+            continue;
+        }
         let allocation = Entry::Allocation(AllocationRow { quantity: allocated, expires_at: None });
         let location = Entry::Location(LocationRow { quantity: stock.in_locations });
         for (facet, id, entry) in [

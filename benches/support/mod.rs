@@ -3,16 +3,35 @@
 //! A shared machine makes wall time a matter of luck. CPU time of the thread or process that does the work is
 //! what is compared; wall time stands beside it.
 
-#![allow(dead_code, clippy::expect_used, clippy::print_stdout, reason = "each benchmark takes its part")]
+#![allow(
+    dead_code,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "each benchmark takes its part"
+)]
 
 use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::{Value, json};
 
-/// Whether this part is to be measured: `INVENTORY_STORE_BENCH_ONLY` names the only one, where it is set.
-pub fn wanted(part: &str) -> bool {
-    std::env::var("INVENTORY_STORE_BENCH_ONLY").map_or(true, |only| only == part)
+/// Which of a benchmark's parts are to be measured.
+pub struct Parts(Option<String>);
+
+impl Parts {
+    /// `INVENTORY_STORE_BENCH_ONLY` names the only one of `names`, where it is set.
+    pub fn of(names: &[&str]) -> Self {
+        let only = std::env::var("INVENTORY_STORE_BENCH_ONLY").ok().filter(|only| !only.is_empty());
+        if let Some(only) = &only {
+            assert!(names.contains(&only.as_str()), "INVENTORY_STORE_BENCH_ONLY={only}: there are {names:?}");
+        }
+        Self(only)
+    }
+
+    pub fn has(&self, part: &str) -> bool {
+        self.0.as_ref().is_none_or(|only| only == part)
+    }
 }
 
 /// Whether the long form was asked for.

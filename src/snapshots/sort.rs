@@ -24,6 +24,8 @@ use crate::types::{NextOffset, Offset};
 const HEAD: usize = 4 + 4 + 8 + 8 + 8 + 1 + 1 + 16;
 /// What an entry takes beside its bytes: where it begins, and as much again while they are sorted.
 const INDEX_BYTES: usize = 2 * size_of::<usize>();
+/// Of a larger memory the rest is taken as it is needed.
+const RESERVED: usize = 64 << 20;
 
 /// What a key's record says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,9 @@ pub(super) struct Sorter {
 impl Sorter {
     /// `memory`: bytes to gather before a run is written. `runs`: how many stand in `directory` already.
     pub(super) fn new(directory: &Path, memory: usize, runs: usize) -> Self {
-        Self { directory: directory.to_path_buf(), memory, arena: Vec::new(), index: Vec::new(), runs }
+        // Growing would copy it again and again; of what is not used the system gives nothing.
+        let arena = Vec::with_capacity(memory.min(RESERVED));
+        Self { directory: directory.to_path_buf(), memory, arena, index: Vec::new(), runs }
     }
 
     pub(super) fn push(&mut self, entry: &Entry<'_>) {
@@ -111,14 +115,12 @@ impl Sorter {
         let mut sources = Vec::with_capacity(self.runs + 1);
         for number in 0..self.runs {
             let file = BufReader::with_capacity(256 << 10, File::open(run(&self.directory, number))?);
-            sources.push(Source { from: From::Run(file), head: Vec::new() });
+            let mut run = Source::Run { file, head: Vec::new() };
+            run.advance()?;
+            sources.push(run);
         }
-        let memory = From::Memory { arena: self.arena, index: self.index.into_iter() };
-        sources.push(Source { from: memory, head: Vec::new() });
-        for source in &mut sources {
-            source.advance()?;
-        }
-        Ok(Sorted { sources, current: Vec::new() })
+        sources.push(Source::Memory { arena: self.arena, index: self.index, at: 0 });
+        Ok(Sorted { sources, given: None })
     }
 
     /// Orders by key and drops all but the last record of each.
@@ -198,85 +200,83 @@ fn decode(bytes: &[u8]) -> Option<Entry<'_>> {
 /// Runs, merged.
 pub(super) struct Sorted {
     sources: Vec<Source>,
-    current: Vec<u8>,
+    /// The source whose head was given last.
+    given: Option<usize>,
 }
 
-struct Source {
-    from: From,
-    /// The next entry; empty at the end.
-    head: Vec<u8>,
-}
-
-enum From {
-    Run(BufReader<File>),
-    Memory { arena: Vec<u8>, index: std::vec::IntoIter<usize> },
+/// A run, or what is in memory still.
+enum Source {
+    Run { file: BufReader<File>, head: Vec<u8> },
+    Memory { arena: Vec<u8>, index: Vec<usize>, at: usize },
 }
 
 impl Source {
+    /// The next entry; empty at the end.
+    fn head(&self) -> &[u8] {
+        match self {
+            Self::Run { head, .. } => head,
+            Self::Memory { arena, index, at } => index.get(*at).map_or(&[], |start| raw(arena, *start)),
+        }
+    }
+
+    fn key(&self) -> &[u8] {
+        key_at(self.head(), 0)
+    }
+
     fn advance(&mut self) -> io::Result<()> {
-        self.head.clear();
-        match &mut self.from {
-            From::Memory { arena, index } => {
-                if let Some(start) = index.next() {
-                    self.head.extend_from_slice(raw(arena, start));
-                }
-            }
-            From::Run(file) => {
-                let mut head = [0; HEAD];
-                if file.read(&mut head[..1])? == 0 {
+        match self {
+            Self::Memory { at, .. } => *at += 1,
+            Self::Run { file, head } => {
+                head.clear();
+                let mut fixed = [0; HEAD];
+                if file.read(&mut fixed[..1])? == 0 {
                     return Ok(());
                 }
-                file.read_exact(&mut head[1..])?;
-                self.head.extend_from_slice(&head);
-                let body = body(&head).unwrap_or_default() as u64;
-                if file.by_ref().take(body).read_to_end(&mut self.head)? as u64 != body {
+                file.read_exact(&mut fixed[1..])?;
+                head.extend_from_slice(&fixed);
+                let body = body(&fixed).unwrap_or_default() as u64;
+                if file.by_ref().take(body).read_to_end(head)? as u64 != body {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
         }
         Ok(())
     }
-
-    fn entry(&self) -> Option<Entry<'_>> {
-        decode(&self.head)
-    }
 }
 
 impl Sorted {
     /// What the last call of [`Self::advance`] gave.
     pub(super) fn current(&self) -> Option<Entry<'_>> {
-        decode(&self.current)
+        decode(self.sources.get(self.given?)?.head())
     }
 
     /// The next key's last record; nothing at the end.
     pub(super) fn advance(&mut self) -> io::Result<Option<Entry<'_>>> {
+        if let Some(given) = self.given.take() {
+            self.pass(given)?;
+        }
         // Later runs hold later offsets, so of equal keys the last source wins.
-        let mut best: Option<(usize, Entry<'_>)> = None;
+        let mut next: Option<(usize, &Source)> = None;
         for (at, source) in self.sources.iter().enumerate() {
-            let Some(entry) = source.entry() else {
-                if source.head.is_empty() {
-                    continue;
-                }
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "a run does not hold what was written",
-                ));
-            };
-            if best.is_none_or(|(_, found)| entry.key <= found.key) {
-                best = Some((at, entry));
+            if !source.head().is_empty() && next.is_none_or(|(_, found)| source.key() <= found.key()) {
+                next = Some((at, source));
             }
         }
-        let Some((at, _)) = best else { return Ok(None) };
-        if let Some(source) = self.sources.get_mut(at) {
-            std::mem::swap(&mut self.current, &mut source.head);
-        }
-        let key = decode(&self.current).map(|entry| entry.key).unwrap_or_default();
-        for (other, source) in self.sources.iter_mut().enumerate() {
-            if other == at || source.entry().is_some_and(|entry| entry.key == key) {
-                source.advance()?;
+        let Some((at, source)) = next else { return Ok(None) };
+        self.given = Some(at);
+        let torn = || io::Error::new(io::ErrorKind::InvalidData, "a run does not hold what was written");
+        decode(source.head()).ok_or_else(torn).map(Some)
+    }
+
+    /// Leaves the key of `given` behind, in every source.
+    fn pass(&mut self, given: usize) -> io::Result<()> {
+        for other in 0..self.sources.len() {
+            let is_same = other != given && self.sources[other].key() == self.sources[given].key();
+            if is_same && !self.sources[other].head().is_empty() {
+                self.sources[other].advance()?;
             }
         }
-        Ok(decode(&self.current))
+        self.sources[given].advance()
     }
 }
 

@@ -1,8 +1,8 @@
 //! A generation made whole from a stream of sorted rows.
 //!
-//! Rows and marks are written as sorted files beside the generation's directory, in bounded memory; only once
-//! whoever fills it is content are they moved into a fresh RocksDB, meta last, and only then does its
-//! directory take its name. So a process killed anywhere leaves no generation, or a whole one. A build with a
+//! Rows, marks and meta are written as sorted files beside the generation's directory, in bounded memory; only
+//! once whoever fills it is content are they moved into a fresh RocksDB, meta with the rows, and only then does
+//! its directory take its name. So a process killed anywhere leaves no generation, or a whole one. A build with a
 //! key ([`PartitionStores::build_resumable`]) leaves its sorted files too, and goes on from them.
 
 use std::fs::{self, File};
@@ -90,19 +90,20 @@ impl PartitionStores {
         let mut meta = fill(&mut filling)?;
         meta.rows = filling.count;
         meta.digest = filling.digest.0;
-        let rows = filling.rows.finish()?;
+        let mut bytes = Vec::new();
+        encode_meta(&meta, &mut bytes);
+        // Before every row, and in a file of its own, since it is known last.
+        let mut first = SortedFiles::new("meta", &place.files, &options);
+        first.put(META_KEY, &bytes)?;
+        let mut rows = filling.rows.finish()?;
+        rows.extend(first.finish()?);
         let marks = filling.marks.finish()?;
         failpoint::hit(failpoint::RESTORE_BEFORE_INGEST);
 
         let database = Database::open(self.shared(), &place.unfinished, partition, generation, true)?;
-        ingest(&database, ROWS, &rows)?;
         ingest(&database, DIRTY, &marks)?;
+        ingest(&database, ROWS, &rows)?;
         failpoint::hit(failpoint::RESTORE_AFTER_INGEST);
-        let mut bytes = Vec::new();
-        encode_meta(&meta, &mut bytes);
-        let put = database.db.put_cf(database.family(ROWS)?, META_KEY, &bytes);
-        put.map_err(|error| database.error(&error))?;
-        database.flush()?;
         drop(database);
         failpoint::hit(failpoint::RESTORE_BEFORE_NAME);
 

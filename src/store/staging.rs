@@ -195,6 +195,17 @@ mod tests {
         assert_eq!(take().kept, None);
     }
 
+    /// As a process that is being started has every open file, for a moment.
+    #[test]
+    fn a_place_that_was_let_go_of_is_free_though_another_has_its_file_open() {
+        let scratch = tempfile::tempdir().expect("a directory");
+        let staging = Staging::take(scratch.path(), "a").expect("taken").expect("free");
+        let elsewhere = staging._lock.0.try_clone().expect("a second handle");
+        drop(staging);
+        assert!(Staging::take(scratch.path(), "a").expect("asked").is_some());
+        drop(elsewhere);
+    }
+
     #[test]
     fn a_note_cut_anywhere_is_none() {
         let scratch = tempfile::tempdir().expect("a directory");

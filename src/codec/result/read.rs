@@ -8,56 +8,32 @@ use crate::codec::event::{Malformed, MessageData, Reason, agreed_key, message};
 use crate::domain::event::TYPE_PREFIX;
 use crate::types::{Headers, Version};
 
-/// `data` as it stands; newer members are passed over.
-struct Data<'a> {
-    command_id: Token<'a>,
-    command_source: Token<'a>,
-    command_type: Token<'a>,
-    command_hash: Token<'a>,
-    command_position: Token<'a>,
-    sku: Token<'a>,
-    outcome: Token<'a>,
-    version: Token<'a>,
-    event_ids: Token<'a>,
-    code: Token<'a>,
-    message: Token<'a>,
-    details: Token<'a>,
+macro_rules! data {
+    ($($member:ident)+) => {
+        /// `data` as it stands; newer members are passed over.
+        struct Data<'a> {
+            $($member: Token<'a>),+
+        }
+
+        impl<'a> Data<'a> {
+            const NOTHING: Self = Self { $($member: Token::Absent),+ };
+
+            fn member(&mut self, name: &str) -> Option<&mut Token<'a>> {
+                match name {
+                    $(stringify!($member) => Some(&mut self.$member),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+data! {
+    command_id command_source command_type command_hash command_position
+    sku outcome version event_ids code message details
 }
 
 impl<'a> Data<'a> {
-    const NOTHING: Self = Self {
-        command_id: Token::Absent,
-        command_source: Token::Absent,
-        command_type: Token::Absent,
-        command_hash: Token::Absent,
-        command_position: Token::Absent,
-        sku: Token::Absent,
-        outcome: Token::Absent,
-        version: Token::Absent,
-        event_ids: Token::Absent,
-        code: Token::Absent,
-        message: Token::Absent,
-        details: Token::Absent,
-    };
-
-    fn member(&mut self, name: &str) -> Option<&mut Token<'a>> {
-        Some(match name {
-            "command_id" => &mut self.command_id,
-            "command_source" => &mut self.command_source,
-            "command_type" => &mut self.command_type,
-            "command_hash" => &mut self.command_hash,
-            "command_position" => &mut self.command_position,
-            "sku" => &mut self.sku,
-            "outcome" => &mut self.outcome,
-            "version" => &mut self.version,
-            "event_ids" => &mut self.event_ids,
-            "code" => &mut self.code,
-            "message" => &mut self.message,
-            "details" => &mut self.details,
-            _ => return None,
-        })
-    }
-
     fn read(text: &'a str) -> Result<Self, Malformed> {
         let mut data = Self::NOTHING;
         let mut repeated = None;

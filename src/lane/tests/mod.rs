@@ -167,6 +167,44 @@ fn a_partition_truncated_while_it_is_read_stops_alone() {
     assert_eq!(stage.registry.state(Partition(1)), State::Live);
 }
 
+#[test]
+fn a_stopped_partition_is_the_lanes_until_the_group_takes_it_and_tried_anew_once_it_is_back() {
+    let mut stage = stage();
+    for number in 0..PARTITIONS {
+        step_to_the_end(&mut stage, Partition(number));
+    }
+    let is_stopped =
+        |stage: &Stage, partition| matches!(stage.registry.state(partition), State::Failed { .. });
+    let given = |stage: &Stage| stage.lane.shared.membership.given(0);
+    let step_until = |what: &str, stage: &mut Stage, done: &mut dyn FnMut(&Stage) -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !done(stage) {
+            assert!(Instant::now() < deadline, "not within a minute: {what}");
+            assert_eq!(stage.lane.step(Timestamp(0)), Next::GoOn);
+        }
+    };
+    for number in 0..PARTITIONS {
+        stage.lane.fail(Partition(number), "as told");
+    }
+    for _ in 0..20 {
+        assert_eq!(stage.lane.step(Timestamp(0)), Next::GoOn);
+    }
+    assert_eq!(given(&stage), [Partition(0), Partition(1)]);
+    assert!(given(&stage).into_iter().all(|partition| is_stopped(&stage, partition)));
+
+    let mut other = stage.log.join("g", "other").expect("joins");
+    step_until("the other member is given one", &mut stage, &mut |stage| {
+        other.poll(Duration::ZERO).expect("a member");
+        given(stage).len() == 1
+    });
+    let kept = given(&stage)[0];
+    let moved = Partition(1 - kept.0);
+    assert!(is_stopped(&stage, kept) && !is_stopped(&stage, moved));
+    drop(other);
+    step_until("it is live again", &mut stage, &mut |stage| stage.registry.state(moved) == State::Live);
+    assert!(is_stopped(&stage, kept));
+}
+
 /// Steps the lanes in turn until `done` says so.
 fn step_until(what: &str, lanes: &mut [Lane], mut done: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);

@@ -2,9 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Letterbox, PARTITION, Place, Stored, content};
+use crate::codec::command::CommandHash;
 use crate::codec::event::{Decoded, Reason, decode, into_owned};
+use crate::codec::result::{self, Outcome, Verdict};
 use crate::projector::{KeptRecord, Mode, header};
-use crate::types::{Header, NewRecord, NextOffset};
+use crate::types::{Header, NewRecord, NextOffset, Offset, Position, Record, Sku, Topic, Version};
 
 pub(super) fn a_sku_of_this_partition() -> String {
     (0..).map(|i| format!("SKU-{i}")).find(|sku| of_this_partition(sku)).expect("one of three")
@@ -102,6 +104,45 @@ fn a_record_that_is_larger_than_what_is_read_is_put_aside_though_it_is_known() {
     let counters = &projector.store().progress().counters;
     assert_eq!((counters.applied, counters.malformed.get("too_large")), (0, Some(&1)));
     assert_eq!(letterbox.letters().len(), 1);
+}
+
+#[test]
+fn a_result_that_is_larger_than_what_is_read_is_passed_over_though_it_is_known() {
+    let (place, letterbox) = (Place::new(), Arc::new(Letterbox::default()));
+    let mut projector = place.projector(&letterbox);
+    let sku = a_sku_of_this_partition();
+    let outcome = Outcome {
+        sku: Sku::new(&sku).expect("a SKU"),
+        command_source: "/shop".into(),
+        command_id: "cmd-1".into(),
+        command_type: "receive".into(),
+        command_hash: CommandHash([7; 32]),
+        command_position: Position { partition: PARTITION, offset: Offset(4) },
+        version: Version(1),
+        verdict: Verdict::Rejected {
+            code: "INSUFFICIENT_STOCK".into(),
+            message: "m".repeat(70_000).into(),
+            details: serde_json::json!({}),
+        },
+    };
+    let time = "2026-11-01T12:34:56Z".parse().expect("a time");
+    let encoded = result::encode(&outcome, "inventory-store", uuid::Uuid::nil(), time, None, None);
+    let large = Stored {
+        offset: 0,
+        timestamp: 1_793_512_800_000,
+        key: Some(sku.into_bytes()),
+        value: Some(encoded.value),
+        headers: encoded.headers,
+    };
+    let record = Record { topic: Topic::Results, ..large.record(PARTITION) };
+    let mut heard = 0;
+    let known = |_: &Record<'_>| Some(&outcome);
+    projector.fold_results([record].into_iter(), known, &mut |_| heard += 1).expect("folded");
+    assert_eq!(heard, 0);
+    projector.commit().expect("written");
+    let progress = projector.store().progress();
+    assert_eq!(progress.counters.malformed.get("result_too_large"), Some(&1));
+    assert_eq!((progress.next_results, progress.next_commands), (NextOffset(1), NextOffset::ZERO));
 }
 
 #[test]

@@ -3,14 +3,12 @@ use std::sync::{Arc, Mutex};
 
 use inventory_store::config::lane::LaneConfig;
 use inventory_store::lane::State;
-use inventory_store::log::{
-    Appender, Assignment, Bounds, CommitError, Consumed, Generation, Log, LogError, Member, Purpose, Reader,
-    TopicDescription, Transactor,
-};
-use inventory_store::types::{NewRecord, NextOffset, Partition, Position, Timestamp, Topic};
+use inventory_store::log::{CommitError, Consumed, Generation, Log, LogError, Transactor};
+use inventory_store::types::{NewRecord, Partition, Position};
 
 use super::harness::{PARTITIONS, RECEIVE, World, quantity, sku_of, until_live};
 use crate::support::lanes::{self, eventually};
+use crate::support::pass_on::pass_on;
 
 /// What happens to every third commit.
 #[derive(Clone, Copy, PartialEq)]
@@ -114,33 +112,7 @@ impl Log for Faulty {
         self.log.committed(group, partitions)
     }
 
-    fn cluster_id(&self) -> Result<String, LogError> {
-        self.log.cluster_id()
-    }
-    fn partitions(&self, topic: Topic) -> Result<u16, LogError> {
-        self.log.partitions(topic)
-    }
-    fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
-        self.log.bounds(topic, partition)
-    }
-    fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError> {
-        self.log.offset_at(topic, partition, time)
-    }
-    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
-        self.log.reader(purpose, from)
-    }
-    fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
-        self.log.appender()
-    }
-    fn join(&self, group: &str, instance: &str) -> Result<Box<dyn Member>, LogError> {
-        self.log.join(group, instance)
-    }
-    fn describe(&self, topic: Topic) -> Result<Option<TopicDescription>, LogError> {
-        self.log.describe(topic)
-    }
-    fn create(&self, topic: Topic, want: &TopicDescription) -> Result<(), LogError> {
-        self.log.create(topic, want)
-    }
+    pass_on!(log: cluster_id, partitions, bounds, offset_at, reader, appender, join, groups, topics);
 }
 
 /// Sends commands one after another through lanes whose commits go wrong: each is decided once all the same.

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use inventory_store::config::lane::LaneConfig;
 use inventory_store::lane::{Registry, State};
 use inventory_store::log::{
-    Appender, Assignment, Batch, Bounds, Consumed, Generation, Log, LogError, Member, MemberEvent, Purpose,
-    Reader, TopicDescription, Transactor,
+    Assignment, Batch, Generation, Log, LogError, Member, MemberEvent, Purpose, Reader,
 };
-use inventory_store::types::{NextOffset, Partition, Timestamp, Topic};
+use inventory_store::types::{NextOffset, Partition};
 
 use super::harness::{World, until_live};
 use crate::support::lanes::{self, eventually};
+use crate::support::pass_on::pass_on;
 
 /// A log that watches the members of its groups, of which one may be told to come late.
 struct Watched {
@@ -133,33 +133,7 @@ impl Log for Watched {
         Ok(Box::new(WatchedMember { seen: Arc::clone(&self.seen), inner, join, made: Instant::now() }))
     }
 
-    fn cluster_id(&self) -> Result<String, LogError> {
-        self.log.cluster_id()
-    }
-    fn partitions(&self, topic: Topic) -> Result<u16, LogError> {
-        self.log.partitions(topic)
-    }
-    fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
-        self.log.bounds(topic, partition)
-    }
-    fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError> {
-        self.log.offset_at(topic, partition, time)
-    }
-    fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Consumed>>, LogError> {
-        self.log.committed(group, partitions)
-    }
-    fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
-        self.log.appender()
-    }
-    fn transactor(&self, id: &str) -> Result<Box<dyn Transactor>, LogError> {
-        self.log.transactor(id)
-    }
-    fn describe(&self, topic: Topic) -> Result<Option<TopicDescription>, LogError> {
-        self.log.describe(topic)
-    }
-    fn create(&self, topic: Topic, want: &TopicDescription) -> Result<(), LogError> {
-        self.log.create(topic, want)
-    }
+    pass_on!(log: cluster_id, partitions, bounds, offset_at, committed, appender, transactor, groups, topics);
 }
 
 /// The second lane comes when the first was given everything long ago.

@@ -9,10 +9,7 @@ use std::sync::Arc;
 use inventory_store::config::KafkaConfig;
 use inventory_store::config::kafka::Properties;
 use inventory_store::log::kafka::{KafkaLog, wanted_topic};
-use inventory_store::log::{
-    Appender, Assignment, Bounds, CommitError, Consumed, Generation, Log, LogError, Member, Purpose, Reader,
-    TopicDescription, Transactor,
-};
+use inventory_store::log::{CommitError, Consumed, Generation, Log, LogError, Member, Transactor};
 use inventory_store::types::{NewRecord, NextOffset, Partition, Position, Timestamp, Topic};
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -22,6 +19,7 @@ use super::harness::Harness;
 use super::observe::{append, eventually, record};
 use super::writer::{self, Ack};
 use crate::support::broker::{Broker, dies_with_its_parent};
+use crate::support::pass_on::pass_on;
 
 const PARTITIONS: u16 = 3;
 const MAX_RECORD_BYTES: usize = 64 << 10;
@@ -205,32 +203,8 @@ impl Prefixed {
 }
 
 impl Log for Prefixed {
-    fn cluster_id(&self) -> Result<String, LogError> {
-        self.log.cluster_id()
-    }
-
-    fn partitions(&self, topic: Topic) -> Result<u16, LogError> {
-        self.log.partitions(topic)
-    }
-
-    fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
-        self.log.bounds(topic, partition)
-    }
-
-    fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError> {
-        self.log.offset_at(topic, partition, time)
-    }
-
     fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Consumed>>, LogError> {
         self.log.committed(&self.own(group), partitions)
-    }
-
-    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
-        self.log.reader(purpose, from)
-    }
-
-    fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
-        self.log.appender()
     }
 
     fn transactor(&self, id: &str) -> Result<Box<dyn Transactor>, LogError> {
@@ -250,13 +224,7 @@ impl Log for Prefixed {
         self.log.share_again(&self.own(group))
     }
 
-    fn describe(&self, topic: Topic) -> Result<Option<TopicDescription>, LogError> {
-        self.log.describe(topic)
-    }
-
-    fn create(&self, topic: Topic, want: &TopicDescription) -> Result<(), LogError> {
-        self.log.create(topic, want)
-    }
+    pass_on!(log: cluster_id, partitions, bounds, offset_at, reader, appender, topics);
 }
 
 /// A broker answers a commit or abort before its markers are in the partitions: a reader sees them a moment

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use inventory_store::codec::snapshot::CHECKPOINT_KEY;
-use inventory_store::log::{
-    Appender, Assignment, Bounds, CommitError, Consumed, Generation, Log, LogError, Member, Purpose, Reader,
-    TopicDescription, Transactor,
-};
-use inventory_store::types::{NewRecord, NextOffset, Partition, Position, Timestamp, Topic};
+use inventory_store::log::{Bounds, CommitError, Consumed, Generation, Log, LogError, Transactor};
+use inventory_store::types::{NewRecord, Partition, Position, Topic};
+
+use crate::support::pass_on::pass_on;
 
 /// What becomes of transactions of snapshot records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,37 +114,12 @@ impl Log for Watched {
         }))
     }
 
-    fn committed(&self, group: &str, partitions: &[Partition]) -> Result<Vec<Option<Consumed>>, LogError> {
-        self.log.committed(group, partitions)
-    }
-    fn cluster_id(&self) -> Result<String, LogError> {
-        self.log.cluster_id()
-    }
-    fn partitions(&self, topic: Topic) -> Result<u16, LogError> {
-        self.log.partitions(topic)
-    }
     fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
         if self.state.what == What::Hide && topic == Topic::Snapshots {
             return Err(LogError::UnknownTopic { topic, name: "hidden".into() });
         }
         self.log.bounds(topic, partition)
     }
-    fn offset_at(&self, topic: Topic, partition: Partition, time: Timestamp) -> Result<NextOffset, LogError> {
-        self.log.offset_at(topic, partition, time)
-    }
-    fn reader(&self, purpose: Purpose, from: &[Assignment]) -> Result<Box<dyn Reader>, LogError> {
-        self.log.reader(purpose, from)
-    }
-    fn appender(&self) -> Result<Box<dyn Appender>, LogError> {
-        self.log.appender()
-    }
-    fn join(&self, group: &str, instance: &str) -> Result<Box<dyn Member>, LogError> {
-        self.log.join(group, instance)
-    }
-    fn describe(&self, topic: Topic) -> Result<Option<TopicDescription>, LogError> {
-        self.log.describe(topic)
-    }
-    fn create(&self, topic: Topic, want: &TopicDescription) -> Result<(), LogError> {
-        self.log.create(topic, want)
-    }
+
+    pass_on!(log: cluster_id, partitions, offset_at, committed, reader, appender, join, groups, topics);
 }

@@ -8,6 +8,7 @@ pub mod killed;
 pub mod lanes;
 pub mod left_out;
 pub mod model;
+pub mod pass_on;
 pub mod process;
 pub mod raw_http;
 mod seed;
