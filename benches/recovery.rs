@@ -177,7 +177,7 @@ fn beside_the_floor(config: &KafkaConfig, scale: &Scale) -> Value {
     }
     let per_sku = of(&floors[0], "bytes") / scale.skus as f64;
     println!(
-        "\n{} SKUs of 2 rows, {} records, {per_sku:.0} bytes per SKU (key, value and mark, before compression)\n",
+        "\n{} SKUs of 2 rows, {} records, {per_sku:.0} bytes per SKU (keys and values, before compression)\n",
         scale.skus, floors[0]["records"]
     );
     println!("{:<40}{:>14}{:>14}{:>10}{:>10}", "", "records/s", "per CPU s", "CPU s", "peak MiB");
@@ -470,8 +470,8 @@ fn read_bare(servers: &str, topic: &str, client: u16, records: &AtomicU64, bytes
         .set("fetch.min.bytes", "1024")
         .set("fetch.wait.max.ms", "100")
         .set("fetch.max.bytes", (u64::from(queue_kib) * 256).clamp(1 << 20, 50 << 20).to_string())
-        .set("fetch.message.max.bytes", (u64::from(queue_kib) * 128).min(8 << 20).to_string())
-        .set("queued.min.messages", "1000000")
+        .set("fetch.message.max.bytes", (u64::from(queue_kib) * 128).min(1 << 20).to_string())
+        .set("queued.min.messages", "20000")
         .set("queued.max.messages.kbytes", queue_kib.to_string())
         .set("fetch.queue.backoff.ms", "2")
         .create()
@@ -503,8 +503,7 @@ fn read_bare(servers: &str, topic: &str, client: u16, records: &AtomicU64, bytes
                 match (**message).err {
                     Code::RD_KAFKA_RESP_ERR_NO_ERROR => {
                         read += 1;
-                        // Its mark is 50 bytes, about; a header's parsing is no bare reader's work.
-                        size += (**message).len as u64 + (**message).key_len as u64 + 50;
+                        size += (**message).len as u64 + (**message).key_len as u64;
                     }
                     Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => ended += 1,
                     _ => {}

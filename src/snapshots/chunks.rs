@@ -54,19 +54,23 @@ impl Chunks {
             Some(_) => self.chunk.rows += 1,
             None => self.chunk.tombstones += 1,
         }
-        self.push(key, value.map(|value| encode_row(key, value)), before);
+        let mark = RecordMark { cycle: self.cycle, next: self.next, before: before.map(|hash| hash.0) };
+        match value {
+            Some(value) => self.push(key, Some(encode_row(key, &mark, value)), Vec::new()),
+            None => self.push(key, None, in_header(key, &mark)),
+        }
         full
     }
 
     /// The last chunk, with the checkpoint.
     pub(super) fn finish(mut self, checkpoint: &Checkpoint) -> Chunk {
-        self.push(CHECKPOINT_KEY, Some(encode_checkpoint(checkpoint)), None);
+        let mark = RecordMark { cycle: self.cycle, next: self.next, before: None };
+        self.push(CHECKPOINT_KEY, Some(encode_checkpoint(checkpoint)), in_header(CHECKPOINT_KEY, &mark));
         self.chunk.checkpoint = Some(CheckpointMark { cycle: self.cycle, next: self.next });
         self.chunk
     }
 
-    fn push(&mut self, key: &[u8], value: Option<Vec<u8>>, before: Option<RowHash>) {
-        let mark = RecordMark { cycle: self.cycle, next: self.next, before: before.map(|hash| hash.0) };
+    fn push(&mut self, key: &[u8], value: Option<Vec<u8>>, headers: Vec<Header>) {
         self.chunk.bytes += key.len() + value.as_ref().map_or(0, Vec::len) + RECORD_BYTES;
         self.chunk.records.push(NewRecord {
             topic: Topic::Snapshots,
@@ -74,7 +78,11 @@ impl Chunks {
             timestamp: None,
             key: Some(key.to_vec()),
             value,
-            headers: vec![Header::new(MARK_HEADER, encode_mark(key, &mark))],
+            headers,
         });
     }
+}
+
+fn in_header(key: &[u8], mark: &RecordMark) -> Vec<Header> {
+    vec![Header::new(MARK_HEADER, encode_mark(key, mark))]
 }

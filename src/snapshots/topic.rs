@@ -187,25 +187,27 @@ impl State {
             self.foreign += 1;
             return;
         };
-        let mark = record.headers.last(MARK_HEADER).flatten().map(|bytes| decode_mark(key, bytes));
-        let unknown = RecordMark { cycle: 0, next: NextOffset::ZERO, before: None };
-        let why;
-        let (mark, said) = match (mark, record.value) {
-            (None, _) => (unknown, Said::Unreadable("it has no mark in its headers")),
-            (Some(Err(error)), _) => {
-                why = format!("its mark: {error}");
-                (unknown, Said::Unreadable(&why))
-            }
-            (Some(Ok(mark)), None) => (mark, Said::Gone),
+        // Unpacking headers is dear: it is done where the mark is in none of the value.
+        let in_header = || match record.headers.last(MARK_HEADER).flatten() {
+            Some(bytes) => decode_mark(key, bytes).map_err(|error| format!("its mark: {error}")),
+            None => Err("it has no mark in its headers".into()),
+        };
+        let read = match record.value {
+            None => in_header().map(|mark| (mark, Said::Gone)),
             // Sealed, as it is: it is opened when it turns out to be the last one.
-            (Some(Ok(mark)), Some(value)) if key == CHECKPOINT_KEY => (mark, Said::Row(value)),
-            (Some(Ok(mark)), Some(value)) => match decode_row(key, value) {
-                Ok(row) => (mark, Said::Row(row)),
-                Err(error) => {
-                    why = error.to_string();
-                    (mark, Said::Unreadable(&why))
-                }
+            Some(value) if key == CHECKPOINT_KEY => in_header().map(|mark| (mark, Said::Row(value))),
+            Some(value) => match decode_row(key, value) {
+                Ok((Some(mark), row)) => Ok((mark, Said::Row(row))),
+                Ok((None, row)) => in_header().map(|mark| (mark, Said::Row(row))),
+                Err(error) => Err(error.to_string()),
             },
+        };
+        let (mark, said) = match &read {
+            Ok(read) => *read,
+            Err(why) => {
+                let unknown = RecordMark { cycle: 0, next: NextOffset::ZERO, before: None };
+                (in_header().unwrap_or(unknown), Said::Unreadable(why))
+            }
         };
         self.cycle = self.cycle.max(mark.cycle);
         sorter.push(&Entry { key, offset: record.offset, mark, said });

@@ -1,5 +1,5 @@
 use super::row::CHECKPOINT;
-use super::sealed::{seal, unseal};
+use super::sealed::{FORMAT_VERSION, seal, unseal};
 use super::{CHECKPOINT_KEY, SnapshotError, damaged};
 use crate::codec::rows::meta::{Counters, Fingerprint, Identity, Progress, Versions};
 use crate::codec::rows::wire::{self, SchemaRead, SchemaWrite};
@@ -86,13 +86,14 @@ pub fn encode_checkpoint(checkpoint: &Checkpoint) -> Vec<u8> {
     };
     let mut payload = Vec::new();
     wire::write(&stored, &mut payload);
-    seal(CHECKPOINT_KEY, &payload)
+    seal(FORMAT_VERSION, CHECKPOINT_KEY, &payload)
 }
 
 /// # Errors
 /// [`SnapshotError`] where `bytes` are not what [`encode_checkpoint`] gave.
 pub fn decode_checkpoint(bytes: &[u8]) -> Result<Checkpoint, SnapshotError> {
-    let stored: StoredCheckpoint<'_> = wire::read(unseal(CHECKPOINT_KEY, bytes)?)?;
+    let (_, payload) = unseal(FORMAT_VERSION, CHECKPOINT_KEY, bytes)?;
+    let stored: StoredCheckpoint<'_> = wire::read(payload)?;
     if stored.kind != CHECKPOINT {
         return Err(damaged(format!("it is of kind {}, not a checkpoint", stored.kind)));
     }

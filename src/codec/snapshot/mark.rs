@@ -1,9 +1,9 @@
-use super::sealed::checksum;
-use super::{FORMAT_VERSION, SnapshotError};
+use super::SnapshotError;
+use super::sealed::{FORMAT_VERSION, checksum};
 use crate::codec::rows::wire::{self, SchemaRead, SchemaWrite};
 use crate::types::NextOffset;
 
-/// The header that every record of a snapshot carries.
+/// The header with the mark of a tombstone or a checkpoint; a row has its mark in its value.
 pub const MARK_HEADER: &str = "inventory-snapshot";
 
 /// What a record, or a tombstone, belongs to.
@@ -29,9 +29,7 @@ pub(super) struct StoredMark {
 #[must_use]
 pub fn encode_mark(key: &[u8], mark: &RecordMark) -> Vec<u8> {
     let mut out = vec![FORMAT_VERSION];
-    let stored =
-        StoredMark { cycle: mark.cycle, next: mark.next.0, before: mark.before.map(u128::to_le_bytes) };
-    wire::write(&stored, &mut out);
+    wire::write(&StoredMark::from(mark), &mut out);
     let crc = checksum(key, &out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
@@ -45,9 +43,21 @@ pub fn decode_mark(key: &[u8], bytes: &[u8]) -> Result<RecordMark, SnapshotError
         return Err(SnapshotError::Checksum);
     }
     let stored: StoredMark = wire::read(wire::versioned(covered, FORMAT_VERSION)?)?;
-    Ok(RecordMark {
-        cycle: stored.cycle,
-        next: NextOffset(stored.next),
-        before: stored.before.map(u128::from_le_bytes),
-    })
+    Ok(stored.into())
+}
+
+impl From<&RecordMark> for StoredMark {
+    fn from(mark: &RecordMark) -> Self {
+        Self { cycle: mark.cycle, next: mark.next.0, before: mark.before.map(u128::to_le_bytes) }
+    }
+}
+
+impl From<StoredMark> for RecordMark {
+    fn from(stored: StoredMark) -> Self {
+        Self {
+            cycle: stored.cycle,
+            next: NextOffset(stored.next),
+            before: stored.before.map(u128::from_le_bytes),
+        }
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! A value is sealed: `magic | format version | codec | payload | crc32c`, and the checksum covers the key it
 //! stands under too, so that no value passes for another's. The payload is in bincode's format. Every record
-//! carries a mark in a header, tombstones too: its cycle, the position that cycle shows, and the row's hash at
-//! the checkpoint before. The layouts stand in `docs/formats.md`, and as golden bytes under
+//! carries a mark: its cycle, the position that cycle shows, and the row's hash at the checkpoint before. A row
+//! has it in its value, a tombstone and a checkpoint in a header. The layouts stand in `docs/formats.md`, and as golden bytes under
 //! `tests/golden/snapshot`.
 
 mod checkpoint;
@@ -18,8 +18,9 @@ use super::rows::RowError;
 
 pub use checkpoint::{Checkpoint, decode_checkpoint, encode_checkpoint};
 pub use mark::{MARK_HEADER, RecordMark, decode_mark, encode_mark};
+#[cfg(test)]
+pub use row::encode_row_v1;
 pub use row::{decode_row, encode_row};
-pub use sealed::FORMAT_VERSION;
 
 /// The key of a partition's checkpoint. No SKU begins with 0x00, so it is no row's.
 pub const CHECKPOINT_KEY: &[u8] = b"\0checkpoint";

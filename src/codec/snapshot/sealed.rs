@@ -3,25 +3,27 @@
 use super::{SnapshotError, damaged};
 
 const MAGIC: [u8; 4] = *b"INVS";
-/// The version of everything sealed. A new layout is a new number; old ones stay readable.
-pub const FORMAT_VERSION: u8 = 1;
+/// The version of a checkpoint and of a mark in a header. A new layout is a new number; old ones stay readable.
+pub(super) const FORMAT_VERSION: u8 = 1;
+/// The version of a row, whose mark is in it since 2.
+pub(super) const ROW_VERSION: u8 = 2;
 
 const HEAD: usize = MAGIC.len() + 2;
 const PLAIN: u8 = 0;
 
-/// Seals a payload, for the value under `key`.
-pub(super) fn seal(key: &[u8], payload: &[u8]) -> Vec<u8> {
+/// Seals a payload of this version, for the value under `key`.
+pub(super) fn seal(version: u8, key: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEAD + payload.len() + 4);
     out.extend_from_slice(&MAGIC);
-    out.extend_from_slice(&[FORMAT_VERSION, PLAIN]);
+    out.extend_from_slice(&[version, PLAIN]);
     out.extend_from_slice(payload);
     let crc = checksum(key, &out);
     out.extend_from_slice(&crc.to_le_bytes());
     out
 }
 
-/// Opens what stands under `key`.
-pub(super) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], SnapshotError> {
+/// Opens what stands under `key`, of version 1 up to `known`: gives which, and the payload.
+pub(super) fn unseal<'a>(known: u8, key: &[u8], bytes: &'a [u8]) -> Result<(u8, &'a [u8]), SnapshotError> {
     if !bytes.starts_with(&MAGIC) {
         return Err(SnapshotError::Foreign);
     }
@@ -33,12 +35,12 @@ pub(super) fn unseal<'a>(key: &[u8], bytes: &'a [u8]) -> Result<&'a [u8], Snapsh
     else {
         return Err(damaged("it is too short"));
     };
-    if *version != FORMAT_VERSION {
-        return Err(SnapshotError::Newer { found: *version, known: FORMAT_VERSION });
+    if !(FORMAT_VERSION..=known).contains(version) {
+        return Err(SnapshotError::Newer { found: *version, known });
     }
     match *codec {
         // Records are packed by the topic, many together.
-        PLAIN => Ok(payload),
+        PLAIN => Ok((*version, payload)),
         other => Err(damaged(format!("its codec {other} is not known"))),
     }
 }

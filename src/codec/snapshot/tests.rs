@@ -1,4 +1,4 @@
-//! Golden bytes of format 1, and hostile ones.
+//! Golden bytes of every version, and hostile ones.
 
 use std::collections::BTreeMap;
 
@@ -57,7 +57,7 @@ fn golden(name: &str, written: &[u8]) -> Vec<u8> {
     std::fs::read(&path).expect("a golden file")
 }
 
-/// What format 1 wrote stays readable for ever, and is what this program writes.
+/// What any version wrote stays readable for ever; the newest is what this program writes.
 #[test]
 fn golden_bytes_of_every_kind_of_record() {
     let written = encode_checkpoint(&checkpoint());
@@ -65,10 +65,13 @@ fn golden_bytes_of_every_kind_of_record() {
     assert_eq!(written, bytes);
     assert_eq!(decode_checkpoint(&bytes), Ok(checkpoint()));
 
-    let written = encode_row(b"A", &[1, 2, 3]);
-    let bytes = golden("row-v1.bin", &written);
+    let bytes = golden("row-v1.bin", &encode_row_v1(b"A", &[1, 2, 3]));
+    assert_eq!(decode_row(b"A", &bytes), Ok((None, &[1, 2, 3][..])));
+
+    let written = encode_row(b"A", &MARK, &[1, 2, 3]);
+    let bytes = golden("row-v2.bin", &written);
     assert_eq!(written, bytes);
-    assert_eq!(decode_row(b"A", &bytes), Ok(&[1, 2, 3][..]));
+    assert_eq!(decode_row(b"A", &bytes), Ok((Some(MARK), &[1, 2, 3][..])));
 
     let written = encode_mark(b"A", &MARK);
     let bytes = golden("mark-v1.bin", &written);
@@ -79,9 +82,10 @@ fn golden_bytes_of_every_kind_of_record() {
 #[test]
 fn one_bit_anywhere_and_every_cut_is_found() {
     type Reads = fn(&[u8]) -> bool;
-    let cases: [(Vec<u8>, Reads); 3] = [
+    let cases: [(Vec<u8>, Reads); 4] = [
         (encode_checkpoint(&checkpoint()), |bytes| decode_checkpoint(bytes).is_ok()),
-        (encode_row(b"A", b"value"), |bytes| decode_row(b"A", bytes).is_ok()),
+        (encode_row(b"A", &MARK, b"value"), |bytes| decode_row(b"A", bytes).is_ok()),
+        (encode_row_v1(b"A", b"value"), |bytes| decode_row(b"A", bytes).is_ok()),
         (encode_mark(b"A", &MARK), |bytes| decode_mark(b"A", bytes).is_ok()),
     ];
     for (bytes, reads) in cases {
@@ -99,10 +103,12 @@ fn one_bit_anywhere_and_every_cut_is_found() {
 
 #[test]
 fn nothing_passes_under_another_key_or_for_another_kind() {
-    assert_eq!(decode_row(b"B", &encode_row(b"A", b"value")), Err(SnapshotError::Checksum));
+    assert_eq!(decode_row(b"B", &encode_row(b"A", &MARK, b"value")), Err(SnapshotError::Checksum));
     assert_eq!(decode_mark(b"B", &encode_mark(b"A", &MARK)), Err(SnapshotError::Checksum));
-    let row = encode_row(CHECKPOINT_KEY, b"value");
+    let row = encode_row_v1(CHECKPOINT_KEY, b"value");
     assert!(matches!(decode_checkpoint(&row), Err(SnapshotError::Damaged { .. })));
+    let row = encode_row(CHECKPOINT_KEY, &MARK, b"value");
+    assert_eq!(decode_checkpoint(&row), Err(SnapshotError::Newer { found: 2, known: 1 }));
     assert!(decode_row(CHECKPOINT_KEY, &encode_checkpoint(&checkpoint())).is_err());
     assert_eq!(decode_row(b"A", b"something of another program"), Err(SnapshotError::Foreign));
 }
@@ -115,13 +121,15 @@ proptest! {
         let _ = decode_row(b"A", &bytes);
         let _ = decode_checkpoint(&bytes);
         let _ = decode_mark(b"A", &bytes);
-        let _ = decode_row(b"A", &sealed::seal(b"A", &bytes));
-        let _ = decode_checkpoint(&sealed::seal(CHECKPOINT_KEY, &bytes));
+        for version in 0..4 {
+            let _ = decode_row(b"A", &sealed::seal(version, b"A", &bytes));
+            let _ = decode_checkpoint(&sealed::seal(version, CHECKPOINT_KEY, &bytes));
+        }
     }
 
     #[test]
     fn rows_round_trip(key in prop::collection::vec(any::<u8>(), 1..40), value in prop::collection::vec(any::<u8>(), 0..300)) {
-        let sealed = encode_row(&key, &value);
-        prop_assert_eq!(decode_row(&key, &sealed), Ok(value.as_slice()));
+        let sealed = encode_row(&key, &MARK, &value);
+        prop_assert_eq!(decode_row(&key, &sealed), Ok((Some(MARK), value.as_slice())));
     }
 }

@@ -94,7 +94,8 @@ impl Settings {
                 unless_set(&mut settings, "fetch.max.bytes", &fetch.to_string());
                 let of_partition = consumer.bulk_fetch_partition_bytes.min(fetch / 2);
                 unless_set(&mut settings, "fetch.message.max.bytes", &of_partition.to_string());
-                unless_set(&mut settings, "queued.min.messages", "1000000");
+                // As many more are fetched ahead of each partition: more only grow cold before they are folded.
+                unless_set(&mut settings, "queued.min.messages", "20000");
                 unless_set(&mut settings, "queued.max.messages.kbytes", &consumer.bulk_queue_kib.to_string());
                 // The default of 1000 stalls a reader that empties its queue faster than it is filled.
                 unless_set(&mut settings, "fetch.queue.backoff.ms", "2");

@@ -1,8 +1,12 @@
 //! What must be found, and named.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::codec::rows::parse_key;
-use crate::codec::snapshot::CHECKPOINT_KEY;
+use crate::codec::snapshot::{
+    CHECKPOINT_KEY, MARK_HEADER, RecordMark, decode_row, encode_mark, encode_row, encode_row_v1,
+};
 use crate::log::Transactor;
 use crate::types::Header;
 
@@ -62,6 +66,57 @@ fn a_row(stage: &Stage) -> NewRecord {
     snapshot_records(stage).into_iter().find(row).expect("a row")
 }
 
+/// A row's record as version 1 wrote it.
+fn with_mark_in_header(row: &NewRecord) -> NewRecord {
+    let (key, value) = (row.key.as_deref().expect("a key"), row.value.as_deref().expect("a value"));
+    let (mark, value) = decode_row(key, value).expect("a row");
+    let mark = mark.expect("a mark in the value");
+    NewRecord {
+        value: Some(encode_row_v1(key, value)),
+        headers: vec![Header::new(MARK_HEADER, encode_mark(key, &mark))],
+        ..row.clone()
+    }
+}
+
+/// However many of a topic's rows an earlier version wrote, and whether a cycle behind the checkpoint was cut off.
+#[test]
+fn rows_with_their_marks_in_headers_are_restored_like_any() {
+    let mut stage = Stage::new(5);
+    let stores = stage.stores();
+    let mut owner = projector(stores.create(stage.identity()).expect("a store"));
+    stage.happen(200);
+    stage.fold(&mut owner, usize::MAX);
+    assert!(stage.publish(&mut owner, usize::MAX, |_, _| {}));
+    stage.happen(100);
+    stage.fold(&mut owner, usize::MAX);
+    assert!(!stage.publish(&mut owner, 1, |_, _| {}), "cut off");
+    let stores = stage.stores();
+    let wanted = content(&stage.restore(&stores).expect("restored").store);
+
+    let last: BTreeMap<_, _> =
+        snapshot_records(&stage).into_iter().map(|record| (record.key.clone(), record)).collect();
+    let rows: Vec<_> = last.into_values().filter(|record| record.headers.is_empty()).collect();
+    assert!(rows.len() > 20);
+    for every in [1, 2] {
+        let written = |(number, row): (usize, &NewRecord)| match number % every {
+            0 => with_mark_in_header(row),
+            _ => row.clone(),
+        };
+        stage.append(rows.iter().enumerate().map(written).collect());
+        let stores = stage.stores();
+        let restored = stage.restore(&stores).expect("restored");
+        assert_eq!(content(&restored.store), wanted);
+    }
+
+    let mut row = with_mark_in_header(&rows[0]);
+    row.headers.clear();
+    stage.append(vec![row]);
+    match refusal(&mut stage) {
+        BaseError::Unreadable { reason, .. } => assert!(reason.contains("no mark"), "{reason}"),
+        other => panic!("{other}"),
+    }
+}
+
 #[test]
 fn a_topic_without_a_checkpoint_is_no_base() {
     let mut stage = Stage::new(1);
@@ -103,7 +158,7 @@ fn a_missing_row_and_a_foreign_one_are_found_by_count_and_digest() {
     let mut stage = published();
     let row = a_row(&stage);
     // A tombstone with an older cycle's mark, as a stale owner might have written it.
-    stage.append(vec![NewRecord { value: None, ..row.clone() }]);
+    stage.append(vec![NewRecord { value: None, ..with_mark_in_header(&row) }]);
     match refusal(&mut stage) {
         BaseError::Mismatch { rows, expected_rows, .. } => assert_eq!(rows + 1, expected_rows),
         other => panic!("{other}"),
@@ -113,12 +168,8 @@ fn a_missing_row_and_a_foreign_one_are_found_by_count_and_digest() {
     let mut foreign = a_row(&stage);
     // Well sealed, and of a row that the checkpoint does not know.
     let key = b"Somewhere else".to_vec();
-    let mark = crate::codec::snapshot::RecordMark { cycle: 1, next: NextOffset(1), before: None };
-    foreign.value = Some(crate::codec::snapshot::encode_row(&key, b"value"));
-    foreign.headers = vec![Header::new(
-        crate::codec::snapshot::MARK_HEADER,
-        crate::codec::snapshot::encode_mark(&key, &mark),
-    )];
+    let mark = RecordMark { cycle: 1, next: NextOffset(1), before: None };
+    foreign.value = Some(encode_row(&key, &mark, b"value"));
     foreign.key = Some(key);
     stage.append(vec![foreign]);
     assert!(matches!(refusal(&mut stage), BaseError::Mismatch { .. }));
