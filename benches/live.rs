@@ -84,7 +84,7 @@ fn main() {
     service.wait_until_passed(50_000, Duration::from_secs(120));
     until_settled(&service);
 
-    let seconds = if full() { 30 } else { 8 };
+    let seconds = if full() { 30 } else { 6 };
     let rates: &[u64] = if parts.has("append") { &[10_000, 60_000, 120_000] } else { &[] };
     let latencies: Vec<Value> =
         rates.iter().map(|rate| append_to_readable(&config, &service, &mut day, *rate, seconds)).collect();

@@ -117,22 +117,19 @@ fn run() {
     let every = SnapshotConfig::default().every_events;
     let all = Shape { name: "publishing", of: "every SKU", among: scale.skus, every: scale.every };
     let few = Shape { name: "ordinary", of: "a twentieth of the SKUs", among: scale.skus / 20, every };
-    for (shape, rounds) in [(all, if full() { 1 } else { 2 }), (few, 1)] {
+    for shape in [all, few] {
         if !parts.has(shape.name) {
             continue;
         }
         // The same store for both, and as many events.
-        let (mut without, mut with) = (Vec::new(), Vec::new());
-        for _ in 0..rounds {
-            without.push(serving(&config, &second, &shape, &mut events, false));
-            with.push(serving(&config, &second, &shape, &mut events, true));
-        }
+        let without = serving(&config, &second, &shape, &mut events, false);
+        let with = serving(&config, &second, &shape, &mut events, true);
         println!("\n{:<40}{:>14}{:>14}{:>10}{:>10}", "live", "events/s", "per CPU s", "CPU s", "peak MiB");
-        for (name, all) in [("serving, publishing nothing", &without), ("serving and publishing", &with)] {
-            all.iter().for_each(|figures| show(name, figures));
-        }
+        show("serving, publishing nothing", &without);
+        show("serving and publishing", &with);
+        let rate = |figures: &Value| of(figures, "records") / of(figures, "cpu_seconds");
         let cost = 1.0 - rate(&with) / rate(&without);
-        let rows = of(&with[0], "rows_published") / of(&with[0], "records");
+        let rows = of(&with, "rows_published") / of(&with, "records");
         println!(
             "events of {}, a cycle every {} of a partition, {rows:.2} rows published per event: \
              publishing costs {:.1}% of the events per CPU second",
@@ -140,7 +137,7 @@ fn run() {
             shape.every,
             cost * 100.0
         );
-        peak = with.iter().map(|f| of(f, "peak_rss_bytes")).fold(peak, f64::max);
+        peak = peak.max(of(&with, "peak_rss_bytes"));
         figures[shape.name] = json!({"without": without, "with": with, "cost": cost, "rows_per_event": rows});
     }
 

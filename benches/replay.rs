@@ -96,10 +96,12 @@ fn run() {
             let (servers, topic, count) =
                 (&config.bootstrap_servers, &config.topics.events, events.to_string());
             // In turn, so that a slow moment of the machine does not fall on one of them alone.
-            for _ in 0..rounds {
+            for round in 0..rounds {
                 rows.push((FLOOR.into(), child(&["--floor", servers, topic, &count])));
                 rows.push((REPLAY.into(), child(&["--replay", servers, topic, &count])));
-                rows.push((SERVE.into(), child(&["--serve", servers, topic, &count])));
+                if full() || round == 0 {
+                    rows.push((SERVE.into(), child(&["--serve", servers, topic, &count])));
+                }
             }
             if full() || std::env::var("INVENTORY_STORE_BENCH_PEERS").is_ok_and(|wanted| wanted == "1") {
                 rows.extend(peers(broker, events));
