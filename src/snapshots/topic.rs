@@ -187,7 +187,7 @@ impl State {
             self.foreign += 1;
             return;
         };
-        // Unpacking headers is dear: it is done where the mark is in none of the value.
+        // Unpacking headers is dear: only a record without a mark in its value needs them.
         let in_header = || match record.headers.last(MARK_HEADER).flatten() {
             Some(bytes) => decode_mark(key, bytes).map_err(|error| format!("its mark: {error}")),
             None => Err("it has no mark in its headers".into()),
