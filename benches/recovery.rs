@@ -127,8 +127,8 @@ fn run() {
         println!("\n{:<40}{:>14}{:>14}{:>10}{:>10}", "live", "events/s", "per CPU s", "CPU s", "peak MiB");
         show("serving, publishing nothing", &without);
         show("serving and publishing", &with);
-        let rate = |figures: &Value| of(figures, "records") / of(figures, "cpu_seconds");
-        let cost = 1.0 - rate(&with) / rate(&without);
+        let per_cpu_second = |figures: &Value| of(figures, "records") / of(figures, "cpu_seconds");
+        let cost = 1.0 - per_cpu_second(&with) / per_cpu_second(&without);
         let rows = of(&with, "rows_published") / of(&with, "records");
         println!(
             "events of {}, a cycle every {} of a partition, {rows:.2} rows published per event: \

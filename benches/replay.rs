@@ -1,5 +1,6 @@
 //! Replay: from `inventory.events` on a real broker into durable RocksDB, beside a bare librdkafka reader of the
-//! same topic in the same run, and the same fold from memory without any log.
+//! same topic in the same run, and the same fold from memory without any log. The replay is the job; a service
+//! that starts with nothing and becomes live stands apart.
 //!
 //! Each figure is measured in a process of its own, so that CPU seconds and peak memory are its own; the broker
 //! runs beside them on the same machine, so wall time is what three processes leave of it. The floor has the

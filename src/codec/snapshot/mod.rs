@@ -3,8 +3,8 @@
 //! A value is sealed: `magic | format version | codec | payload | crc32c`, and the checksum covers the key it
 //! stands under too, so that no value passes for another's. The payload is in bincode's format. Every record
 //! carries a mark: its cycle, the position that cycle shows, and the row's hash at the checkpoint before. A row
-//! has it in its value, a tombstone and a checkpoint in a header. The layouts stand in `docs/formats.md`, and as golden bytes under
-//! `tests/golden/snapshot`.
+//! has it in its value, a tombstone and a checkpoint in a header. The layouts stand in `docs/formats.md`, and as
+//! golden bytes under `tests/golden/snapshot`.
 
 mod checkpoint;
 mod mark;

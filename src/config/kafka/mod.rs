@@ -72,7 +72,8 @@ pub struct ConsumerConfig {
     pub bulk_fetch_partition_bytes: u32,
     /// Records fetched ahead by one live reader, in KiB. Default 16384.
     pub live_queue_kib: u32,
-    /// Records fetched ahead by one bulk reader, in KiB; what replay's speed lives on. Default 131072.
+    /// Records fetched ahead by one bulk reader at most, in KiB; it stops at some 20,000 of each partition.
+    /// Default 131072.
     pub bulk_queue_kib: u32,
     /// A member that is silent for longer is out of the group, in milliseconds. ADR-005: 30 s. Default 30000.
     pub session_timeout_ms: u32,

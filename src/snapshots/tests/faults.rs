@@ -10,14 +10,20 @@ use crate::codec::snapshot::{
 use crate::log::Transactor;
 use crate::types::Header;
 
-/// A log with a checkpoint and a tail.
-fn published() -> Stage {
+/// A log with a checkpoint, and whose it is.
+fn checkpointed() -> (Stage, Projector) {
     let mut stage = Stage::new(5);
     let stores = stage.stores();
     let mut owner = projector(stores.create(stage.identity()).expect("a store"));
     stage.happen(200);
     stage.fold(&mut owner, usize::MAX);
     assert!(stage.publish(&mut owner, usize::MAX, |_, _| {}));
+    (stage, owner)
+}
+
+/// A log with a checkpoint and a tail.
+fn published() -> Stage {
+    let (mut stage, _) = checkpointed();
     stage.happen(20);
     stage
 }
@@ -81,12 +87,7 @@ fn with_mark_in_header(row: &NewRecord) -> NewRecord {
 /// However many of a topic's rows an earlier version wrote, and whether a cycle behind the checkpoint was cut off.
 #[test]
 fn rows_with_their_marks_in_headers_are_restored_like_any() {
-    let mut stage = Stage::new(5);
-    let stores = stage.stores();
-    let mut owner = projector(stores.create(stage.identity()).expect("a store"));
-    stage.happen(200);
-    stage.fold(&mut owner, usize::MAX);
-    assert!(stage.publish(&mut owner, usize::MAX, |_, _| {}));
+    let (mut stage, mut owner) = checkpointed();
     stage.happen(100);
     stage.fold(&mut owner, usize::MAX);
     assert!(!stage.publish(&mut owner, 1, |_, _| {}), "cut off");
